@@ -1,0 +1,139 @@
+"""Every setting of Engagement Metrics, typed, in one frozen object.
+
+Why it exists: one place that knows names, defaults, ranges and the folders that follow from them.
+Not here: reading files other than `.env`, creating folders (`state_folder.py`), or any other logic.
+
+A path given in the environment is relative to the current folder; a default, or a path in `.env`, is
+relative to the project's root, so that every command means the same folder wherever it is typed.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Final
+from zoneinfo import available_timezones
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
+ENVIRONMENT_PREFIX: Final = "ENGAGEMENT_"
+
+
+class SettingsError(ValueError):
+    """A setting cannot be used; the text names it, its value, what is allowed and the next step."""
+
+
+class Settings(BaseSettings):
+    """The settings; each field is the environment variable `ENGAGEMENT_<FIELD IN CAPITALS>`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_file=PROJECT_ROOT / ".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+    )
+
+    home: Annotated[Path, Field(description="a folder for all state")] = Path("data")
+    landing: Annotated[
+        Path,
+        Field(
+            default_factory=lambda validated: validated["home"] / "landing",
+            description="a folder event files are dropped in",
+        ),
+    ]
+    timezone: Annotated[str, Field(description="an IANA name such as Europe/Paris or UTC")] = "UTC"
+    retention_months: Annotated[
+        int, Field(ge=12, le=1200, description="a whole number of months, 12 or more")
+    ] = 13
+    keep_loaded_days: Annotated[
+        int, Field(ge=0, le=3650, description="a whole number of days, 0 to 3650")
+    ] = 7
+    accept_any_age: Annotated[bool, Field(description="true or false")] = False
+    quiet_seconds: Annotated[
+        float, Field(ge=0, le=3600, description="a number of seconds, 0 to 3600")
+    ] = 2.0
+    dashboard_port: Annotated[
+        int, Field(ge=1, le=65535, description="a port number, 1 to 65535")
+    ] = 8501
+    orchestrator_port: Annotated[
+        int, Field(ge=1, le=65535, description="a port number, 1 to 65535")
+    ] = 3000
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone_is_known(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"{value!r} is no IANA time zone")
+        return value
+
+    @field_validator("home", "landing")
+    @classmethod
+    def _path_is_absolute(cls, value: Path, info: Any) -> Path:
+        name = f"{ENVIRONMENT_PREFIX}{info.field_name}".upper()
+        base = Path.cwd() if os.environ.get(name) == str(value) else PROJECT_ROOT
+        return (base / value.expanduser()).resolve()
+
+    @property
+    def archive(self) -> Path:
+        """Sealed files: reduced, typed events and rejects, one Parquet file a content hash."""
+        return self.home / "archive"
+
+    @property
+    def warehouse_file(self) -> Path:
+        """The DuckDB file that one writer at a time opens."""
+        return self.home / "warehouse" / "warehouse.duckdb"
+
+    @property
+    def published(self) -> Path:
+        """Publications, and `CURRENT` that names the one to read."""
+        return self.home / "published"
+
+    @property
+    def exports(self) -> Path:
+        """Report files written on a schedule."""
+        return self.home / "exports"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's run storage, logs and artifacts."""
+        return self.home / "dagster"
+
+    @property
+    def secrets(self) -> Path:
+        """Keys and daily salts, readable by the owner only."""
+        return self.home / "secrets"
+
+    @property
+    def tmp(self) -> Path:
+        """Spill files and unfinished work; wiped when a writer starts."""
+        return self.home / "tmp"
+
+    def environment(self) -> dict[str, str]:
+        """These settings as environment variables with absolute paths, for child processes."""
+        values = {
+            f"{ENVIRONMENT_PREFIX}{name.upper()}": str(value)
+            for name, value in self.model_dump().items()
+        }
+        return values | {
+            "DAGSTER_HOME": str(self.dagster_home),
+            "ENGAGEMENT_WAREHOUSE": str(self.warehouse_file),
+        }
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Reads the settings from the environment and `.env`.
+
+    Raises `SettingsError` that names the variable, the value it has and what is allowed.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        field = str(problem["loc"][0])
+        allowed = Settings.model_fields[field].description
+        raise SettingsError(
+            f"{ENVIRONMENT_PREFIX}{field.upper()} is {str(problem['input'])!r}, but must be {allowed}. "
+            "Change it in the environment or in .env, then try again."
+        ) from error
