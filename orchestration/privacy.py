@@ -1,0 +1,278 @@
+"""What happens to personal data at the door: keys, salts, reduction, masking, consent.
+
+Why it exists: everything here runs before the first durable write, so that archive, warehouse, logs
+and exports never hold an IP address, a user agent, or a raw id. Rules: METRICS.md, "Privacy".
+Not here: which key of an event means what (`admission.py`), erasure and retention.
+
+Plain hashes of IPv4 addresses are reversed in 40 minutes on two cores; hence keyed hashes whose key
+lies in `secrets/`, outside the warehouse.
+"""
+
+import hashlib
+import hmac
+import ipaddress
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+KEY_CHARACTERS: Final = 24
+SALT_LIFETIME: Final = timedelta(hours=48)
+
+MASK: Final = "[masked]"
+_EMAIL: Final = re.compile(r"[^\s@<>\"'(),;:]+(?:@|%40)[^\s@<>\"'(),;:/?&#]+", re.IGNORECASE)
+_IPV4: Final = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")
+_IPV6: Final = re.compile(r"(?<![\w:])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f.]*(?:%\w+)?", re.IGNORECASE)
+# Seven digits or more with the separators people put into phone numbers.
+_PHONE: Final = re.compile(r"\+?\(?\d(?:[\s().\-/]{0,2}\d){6,}")
+_ISO_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DIGITS: Final = re.compile(r"\d{6,}")
+_MAY_NEED_MASK: Final = re.compile(r"@|%40|\d|::", re.IGNORECASE)
+
+_REFUSED_WORDS: Final = frozenset(
+    [
+        "false",
+        "0",
+        "no",
+        "n",
+        "off",
+        "none",
+        "denied",
+        "deny",
+        "refused",
+        "refuse",
+        "rejected",
+        "reject",
+        "declined",
+        "decline",
+        "withdrawn",
+        "optout",
+        "opt-out",
+        "opt_out",
+        "necessary",
+        "essential",
+    ]
+)
+_TRUE_WORDS: Final = frozenset(["true", "1", "yes", "y", "on"])
+_CLICK_IDS: Final = [
+    "gclid",
+    "gbraid",
+    "wbraid",
+    "dclid",
+    "msclkid",
+    "fbclid",
+    "ttclid",
+    "twclid",
+    "li_fat_id",
+    "rdt_cid",
+    "yclid",
+    "epik",
+]
+
+
+class Keyring:
+    """The installation's secret key and the daily salts.
+
+    `now` decides which salts may exist: those of the UTC days that began less than 48 hours before.
+    """
+
+    def __init__(self, folder: Path, now: datetime) -> None:
+        self._folder = folder
+        self._now = now
+        self._identity_key = _read_or_create(folder / "identity.key")
+        self._salts: dict[date, bytes | None] = {}
+        self._known: dict[tuple[str, ...], str] = {}
+        self.destroy_old_salts()
+
+    def key(self, kind: str, *parts: str) -> str:
+        """HMAC-SHA-256 of a kind and its parts, the first 24 hexadecimal characters."""
+        asked = (kind, *parts)
+        known = self._known.get(asked)
+        if known is None:
+            known = _keyed_hash(self._identity_key, asked)
+            if len(self._known) > 500_000:
+                self._known.clear()
+            self._known[asked] = known
+        return known
+
+    def event_key(self, *parts: str) -> str:
+        """As `key`, for values that are asked for once and so not remembered."""
+        return _keyed_hash(self._identity_key, ("event", *parts))
+
+    def content_hash(self, content: bytes) -> int:
+        """64-bit keyed hash of an event's canonical content: same content, same number."""
+        digest = hashlib.blake2b(content, key=self._identity_key, digest_size=8).digest()
+        return int.from_bytes(digest, "big", signed=True)
+
+    def daily_key(self, day: date, *parts: str) -> str | None:
+        """Keyed hash with the salt of a UTC day; null when that day's salt is gone."""
+        if day not in self._salts:
+            self._salts[day] = self._salt(day)
+        salt = self._salts[day]
+        return None if salt is None else _keyed_hash(salt, ("daily", *parts))
+
+    def destroy_old_salts(self) -> None:
+        """Removes the salts of days that began 48 hours ago or more: their hashes can't be made again."""
+        for salt_file in (self._folder / "salts").glob("*.salt"):
+            if not self._may_exist(date.fromisoformat(salt_file.stem)):
+                salt_file.unlink(missing_ok=True)
+
+    def _may_exist(self, day: date) -> bool:
+        began = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        return timedelta(0) <= self._now + timedelta(minutes=5) - began < SALT_LIFETIME
+
+    def _salt(self, day: date) -> bytes | None:
+        if not self._may_exist(day):
+            return None
+        return _read_or_create(self._folder / "salts" / f"{day.isoformat()}.salt")
+
+
+def _keyed_hash(key: bytes, parts: tuple[str, ...]) -> str:
+    # Lengths in front of the parts, so that ("ab", "c") and ("a", "bc") differ.
+    message = "".join(f"{len(part)}:{part}" for part in parts).encode("utf-8", "surrogatepass")
+    return hmac.digest(key, message, "sha256").hex()[:KEY_CHARACTERS]
+
+
+def _read_or_create(path: Path) -> bytes:
+    """The 32 random bytes of a secret file, written with mode 0600 by whoever comes first."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(32))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            # A hard link fails when the name is taken, so two processes agree on one secret.
+            path.hardlink_to(draft)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_bytes()
+
+
+def reduce_ip(text: str) -> str | None:
+    """The /24 (IPv4) or /48 (IPv6) network of an address; null when it is none."""
+    candidate = text.strip().strip("[]").split("%", 1)[0]
+    if candidate.count(":") == 1 and "." in candidate:
+        candidate = candidate.split(":", 1)[0]
+    try:
+        address = ipaddress.ip_address(candidate)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    prefix = 24 if address.version == 4 else 48
+    return str(ipaddress.ip_network((address, prefix), strict=False))
+
+
+def mask_text(text: str) -> str:
+    """Free text without e-mail addresses, IP addresses, phone numbers and runs of 6 digits or more."""
+    if not _MAY_NEED_MASK.search(text):
+        return text
+    masked = _EMAIL.sub(MASK, text)
+    masked = _IPV6.sub(_mask_address, masked)
+    masked = _IPV4.sub(MASK, masked)
+    masked = _PHONE.sub(_mask_phone, masked)
+    return _DIGITS.sub(MASK, masked)
+
+
+def _mask_address(found: re.Match[str]) -> str:
+    # 10:30:45 has the shape of an IPv6 address and is none.
+    return found.group() if reduce_ip(found.group()) is None else MASK
+
+
+def _mask_phone(found: re.Match[str]) -> str:
+    return found.group() if _ISO_DATE.fullmatch(found.group()) else MASK
+
+
+@dataclass(frozen=True, slots=True)
+class ReducedUrl:
+    """What is kept of a URL. `domain` is null when the text is no URL."""
+
+    domain: str | None
+    path: str | None = None
+    utm: Mapping[str, str] = field(default_factory=dict)
+    click_id: str | None = None
+
+
+def reduce_url(text: str) -> ReducedUrl:
+    """Domain, masked path, `utm_*` values and the *name* of a click id; the query string is dropped."""
+    candidate = text.strip()
+    if candidate.startswith("//"):
+        candidate = f"https:{candidate}"
+    elif "://" not in candidate:
+        if candidate.startswith("/"):
+            candidate = f"none://{candidate}"
+        elif re.match(r"[\w-]+(\.[\w-]+)+([/?#:]|$)", candidate):
+            candidate = f"https://{candidate}"
+        else:
+            return ReducedUrl(None)
+    try:
+        parts = urlsplit(candidate)
+        domain = normal_domain(parts.hostname or "")
+        query = parse_qsl(parts.query, max_num_fields=200)
+    except ValueError:
+        return ReducedUrl(None)
+    utm = {
+        name.lower(): mask_text(value.strip())
+        for name, value in query
+        if name.lower() in _UTM_NAMES and value.strip()
+    }
+    sent = {name.lower() for name, value in query if value}
+    click_id = next((name for name in _CLICK_IDS if name in sent), None)
+    return ReducedUrl(domain or None, mask_text(parts.path) or None, utm, click_id)
+
+
+_UTM_NAMES: Final = frozenset(
+    {"utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term"}
+)
+
+
+def normal_domain(host: str) -> str:
+    """Lower case, without a leading `www.` and a trailing dot; an address in place of a name is masked."""
+    domain = host.lower().rstrip(".").removeprefix("www.")
+    return mask_text(domain)
+
+
+def is_consent_refused(metadata: Mapping[str, Any]) -> bool:
+    """Whether consent is refused in any spelling: `consent`, or the signals `dnt` and `gpc`."""
+    consent = metadata.get("consent")
+    if isinstance(consent, Mapping):
+        # Consent platforms send one answer per purpose; measuring is what we ask for.
+        answers = [
+            consent[name]
+            for name in ("analytics", "analytics_storage", "statistics", "measurement")
+            if name in consent
+        ]
+        refused = any(_is_refusal(answer) for answer in answers)
+    else:
+        refused = _is_refusal(consent)
+    return refused or says_yes(metadata.get("dnt")) or says_yes(metadata.get("gpc"))
+
+
+def _is_refusal(value: Any) -> bool:
+    return value is not None and not isinstance(value, list) and _word(value) in _REFUSED_WORDS
+
+
+def says_yes(value: Any) -> bool:
+    """Whether a signal is set: true, 1, "1", "yes", "on" …"""
+    return value is not None and _word(value) in _TRUE_WORDS
+
+
+def says_no(value: Any) -> bool:
+    """Whether a signal is sent and not set: false, 0, "no", "off" …"""
+    return value is not None and _word(value) in _REFUSED_WORDS
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip().lower()
