@@ -35,44 +35,15 @@ _DIGITS: Final = re.compile(r"\d{6,}")
 _MAY_NEED_MASK: Final = re.compile(r"@|%40|\d|::", re.IGNORECASE)
 
 _REFUSED_WORDS: Final = frozenset(
-    [
-        "false",
-        "0",
-        "no",
-        "n",
-        "off",
-        "none",
-        "denied",
-        "deny",
-        "refused",
-        "refuse",
-        "rejected",
-        "reject",
-        "declined",
-        "decline",
-        "withdrawn",
-        "optout",
-        "opt-out",
-        "opt_out",
-        "necessary",
-        "essential",
-    ]
+    (
+        "false 0 no n off none denied deny refused refuse rejected reject declined decline withdrawn optout "
+        "opt-out opt_out necessary essential"
+    ).split()
 )
 _TRUE_WORDS: Final = frozenset(["true", "1", "yes", "y", "on"])
-_CLICK_IDS: Final = [
-    "gclid",
-    "gbraid",
-    "wbraid",
-    "dclid",
-    "msclkid",
-    "fbclid",
-    "ttclid",
-    "twclid",
-    "li_fat_id",
-    "rdt_cid",
-    "yclid",
-    "epik",
-]
+_CLICK_IDS: Final = (
+    "gclid gbraid wbraid dclid msclkid fbclid ttclid twclid li_fat_id rdt_cid yclid epik"
+).split()
 
 
 class Keyring:
@@ -231,9 +202,7 @@ def reduce_url(text: str) -> ReducedUrl:
     return ReducedUrl(domain or None, mask_text(parts.path) or None, utm, click_id)
 
 
-_UTM_NAMES: Final = frozenset(
-    {"utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term"}
-)
+_UTM_NAMES: Final = frozenset({"utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term"})
 
 
 def normal_domain(host: str) -> str:

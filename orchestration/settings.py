@@ -51,15 +51,9 @@ class Settings(BaseSettings):
         int, Field(ge=0, le=3650, description="a whole number of days, 0 to 3650")
     ] = 7
     accept_any_age: Annotated[bool, Field(description="true or false")] = False
-    quiet_seconds: Annotated[
-        float, Field(ge=0, le=3600, description="a number of seconds, 0 to 3600")
-    ] = 2.0
-    dashboard_port: Annotated[
-        int, Field(ge=1, le=65535, description="a port number, 1 to 65535")
-    ] = 8501
-    orchestrator_port: Annotated[
-        int, Field(ge=1, le=65535, description="a port number, 1 to 65535")
-    ] = 3000
+    quiet_seconds: Annotated[float, Field(ge=0, le=3600, description="a number of seconds, 0 to 3600")] = 2.0
+    dashboard_port: Annotated[int, Field(ge=1, le=65535, description="a port number, 1 to 65535")] = 8501
+    orchestrator_port: Annotated[int, Field(ge=1, le=65535, description="a port number, 1 to 65535")] = 3000
 
     @field_validator("timezone")
     @classmethod
@@ -113,8 +107,7 @@ class Settings(BaseSettings):
     def environment(self) -> dict[str, str]:
         """These settings as environment variables with absolute paths, for child processes."""
         values = {
-            f"{ENVIRONMENT_PREFIX}{name.upper()}": str(value)
-            for name, value in self.model_dump().items()
+            f"{ENVIRONMENT_PREFIX}{name.upper()}": str(value) for name, value in self.model_dump().items()
         }
         return values | {
             "DAGSTER_HOME": str(self.dagster_home),

@@ -12,9 +12,7 @@ from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 from ua_parser import parse
 
 # One alternation is 100 times faster than asking pattern by pattern.
-_CRAWLERS: Final = re.compile(
-    "|".join(f"(?:{crawler['pattern']})" for crawler in CRAWLER_USER_AGENTS_DATA)
-)
+_CRAWLERS: Final = re.compile("|".join(f"(?:{crawler['pattern']})" for crawler in CRAWLER_USER_AGENTS_DATA))
 _PROGRAMS: Final = re.compile(
     r"bot\b|crawl|spider|slurp|fetch|monitor|preview|headless|curl|wget|python|java/|go-http|httpclient|"
     r"feed|rss|libwww|scrapy|phantomjs|lighthouse",
