@@ -1,0 +1,72 @@
+"""What a reader asked for: days, capsules, filters, bots. Checked here, once, for every caller.
+
+Not here: SQL (`queries.py`) and earlier periods (`comparison.py`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Final, Literal, get_args
+
+Bots = Literal["exclude", "include", "only"]
+Comparing = Literal["previous", "year", "none"]
+
+FILTER_DIMENSIONS: Final = (
+    "channel", "source", "campaign", "country", "device", "browser", "os", "visitor_tier",
+    "cta_type", "cta_id", "conversion_type",
+)  # fmt: skip
+TIME_KEYS: Final = ("hour", "day", "week", "month")
+DIMENSION_KEYS: Final = (
+    "capsule", "channel", "source", "campaign", "country", "device", "browser", "os",
+    "visitor_tier", "cta_type", "cta_id", "conversion_type",
+)  # fmt: skip
+KEYS: Final = TIME_KEYS + DIMENSION_KEYS
+
+
+class SelectionError(ValueError):
+    """The reader asked for something that does not exist; the text says what does."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Inclusive days of the reporting time zone; no capsule means all; filters are value lists.
+
+    `until` (UTC, a full hour, exclusive) cuts the last day short, so that an earlier period can be
+    read up to the same elapsed part as one that is not over.
+    """
+
+    date_from: date
+    date_to: date
+    capsules: tuple[str, ...] = ()
+    filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    bots: Bots = "exclude"
+    until: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.date_from > self.date_to:
+            raise SelectionError(
+                f"The range begins on {self.date_from}, after its end on {self.date_to}: swap them."
+            )
+        if self.bots not in get_args(Bots):
+            raise SelectionError(f"Bots can be {', '.join(get_args(Bots))}, not {self.bots!r}.")
+        for dimension in self.filters:
+            if dimension not in FILTER_DIMENSIONS:
+                raise SelectionError(
+                    f"There is no filter {dimension!r}. Filters are {', '.join(FILTER_DIMENSIONS)}."
+                )
+
+    @property
+    def day_count(self) -> int:
+        return (self.date_to - self.date_from).days + 1
+
+
+def checked_keys(by: tuple[str, ...]) -> tuple[str, ...]:
+    """`by` itself; SelectionError for an unknown key, a repeated one, or two keys of time."""
+    for key in by:
+        if key not in KEYS:
+            raise SelectionError(f"There is no key {key!r}. Keys are {', '.join(KEYS)}.")
+    if len(set(by)) < len(by):
+        raise SelectionError(f"A key is named twice in {', '.join(by)}.")
+    if sum(key in TIME_KEYS for key in by) > 1:
+        raise SelectionError(f"Only one of {', '.join(TIME_KEYS)} at a time.")
+    return by

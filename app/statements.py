@@ -1,0 +1,311 @@
+"""Writes the SQL that answers a selection from the registry of metrics.
+
+Why it exists: one statement answers every metric for one set of keys, so that a ratio is always
+computed over exactly the rows its parts are shown for. Values are bound, never written into the
+text; identifiers come from the constants of this module and of the registry.
+Not here: running it (`queries.py`), what a metric means (`metrics.py`).
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from app.comparison import hour_bounds
+from app.metrics import METRICS_BY_ID, SUPPORTING_MEASURES, Measure, Relation, measure_of
+from app.selection import TIME_KEYS, Selection
+
+UNKNOWN: Final = "unknown"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A mart as the registry reads it: its day, the UTC hour within it, and what it can be cut by."""
+
+    table: str
+    day: str
+    hour: str | None
+    dimensions: Mapping[str, str]
+    bots: str | None = "is_bot"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """SQL with its bound values; the columns are the keys, then the metrics, in this order."""
+
+    sql: str
+    parameters: dict[str, Any]
+
+
+_SESSION_DIMENSIONS: Final = {"capsule": "capsule_id"} | {
+    name: f"coalesce(nullif({name}, ''), '{UNKNOWN}')"
+    for name in (
+        "channel", "source", "campaign", "country", "device", "browser", "os", "visitor_tier"
+    )
+}  # fmt: skip
+_CONVERSION_DIMENSIONS: Final = _SESSION_DIMENSIONS | {
+    name: f"coalesce(nullif({name}, ''), '{UNKNOWN}')" for name in ("cta_type", "cta_id", "conversion_type")
+}
+
+RELATIONS: Final[dict[Relation, Source]] = {
+    "activity": Source(
+        "session_activity_hourly", "activity_date", "activity_hour_at", _SESSION_DIMENSIONS
+    ),
+    "sessions": Source(
+        "fct_sessions", "session_date", "date_trunc('hour', started_at)", _SESSION_DIMENSIONS
+    ),
+    "conversions": Source(
+        "fct_conversions", "conversion_date", "date_trunc('hour', converted_at)",
+        _CONVERSION_DIMENSIONS,
+    ),
+    "ctas": Source(
+        "session_activity_hourly", "activity_date", "activity_hour_at", _SESSION_DIMENSIONS
+    ),
+    # Without hours, sources and bots: what is asked along those is null for its metrics.
+    "content": Source(
+        "content_engagement_daily", "activity_date", None, {"capsule": "capsule_id"}, bots=None
+    ),
+}  # fmt: skip
+
+
+def parts_of(measure: Measure) -> list[str]:
+    """Ids of the measures that a combined expression names."""
+    words = re.findall(r"[a-z_0-9]+", measure.expression)
+    return [word for word in words if word in METRICS_BY_ID or word in SUPPORTING_MEASURES]
+
+
+def base_measures(metric_ids: Iterable[str]) -> dict[str, Measure]:
+    """Every measure over a mart that the metrics need, combined ones taken apart."""
+    found: dict[str, Measure] = {}
+    for metric_id in metric_ids:
+        measure = measure_of(metric_id)
+        if measure is None:
+            continue
+        if measure.relation == "combined":
+            found |= base_measures(parts_of(measure))
+        else:
+            found[metric_id] = measure
+    return found
+
+
+def answers(relation: Relation, selection: Selection, by: Sequence[str], tables: Collection[str]) -> bool:
+    """Whether a relation has the mart, every key and every filter that is asked for."""
+    source = RELATIONS[relation]
+    has_keys = all(
+        key in source.dimensions or (key in TIME_KEYS and (key != "hour" or source.hour)) for key in by
+    )
+    return (
+        source.table in tables
+        and has_keys
+        and all(name in source.dimensions for name in selection.filters)
+        and (selection.until is None or source.hour is not None)
+        and (selection.bots == "exclude" or source.bots is not None)
+    )
+
+
+def key_expression(source: Source, key: str) -> str:
+    if key == "hour":
+        assert source.hour is not None
+        return source.hour
+    if key == "day":
+        return source.day
+    if key in TIME_KEYS:
+        return f"cast(date_trunc('{key}', {source.day}) as date)"
+    return source.dimensions[key]
+
+
+def conditions(source: Source, selection: Selection, parameters: dict[str, Any]) -> str:
+    """The WHERE clause of a relation; adds the values it binds to `parameters`."""
+
+    def bound(name: str, value: Any) -> str:
+        parameters[name] = value
+        return f"${name}"
+
+    def listed(name: str, values: Sequence[str]) -> str:
+        return ", ".join(bound(f"{name}_{index}", value) for index, value in enumerate(values))
+
+    first, last = bound("date_from", selection.date_from), bound("date_to", selection.date_to)
+    found = [f"{source.day} between {first} and {last}"]
+    if selection.until is not None and source.hour is not None:
+        until = bound("until", selection.until.replace(tzinfo=None))
+        found.append(f"{source.hour} < {until}")
+    if selection.capsules:
+        found.append(f"capsule_id in ({listed('capsule', selection.capsules)})")
+    if source.bots is not None and selection.bots != "include":
+        found.append(source.bots if selection.bots == "only" else f"not {source.bots}")
+    for name, values in selection.filters.items():
+        if values and name in source.dimensions:
+            found.append(f"{source.dimensions[name]} in ({listed(name, values)})")
+    return " and ".join(found)
+
+
+def _rows_of(relation: Relation, source: Source, keys: Sequence[str], where: str) -> str:
+    """The rows a relation's measures aggregate, as a subquery or a table with its condition."""
+    expressions = [key_expression(source, key) for key in keys]
+    if relation == "conversions":
+        partition = ", ".join([*expressions, "visitor_key"])
+        return (
+            f"(select *, row_number() over (partition by {partition} "
+            "order by converted_at, conversion_key) as visitor_conversion_number "
+            f"from marts.{source.table} where {where})"
+        )
+    return f"marts.{source.table} where {where}"
+
+
+def _cta_rows(source: Source, keys: Sequence[str], where: str) -> str:
+    """Per key and capsule: how often a CTA was offered and taken.
+
+    A capsule that sends impressions in the range is measured by them, any other by its sessions.
+    """
+    named = "".join(f"{key_expression(source, key)} as {key}_key, " for key in keys)
+    return f"""(
+        select *,
+            sum(impression_count) over (partition by cta_capsule_id) > 0 as sends_impressions,
+            case when sends_impressions then impression_count else viewing_count end
+                as offered_count,
+            case when sends_impressions then least(click_count, impression_count)
+                else least(clicking_count, viewing_count) end as reacted_count
+        from (
+            select {named}capsule_id as cta_capsule_id,
+                sum(cta_impression_count) as impression_count,
+                sum(cta_click_count) as click_count,
+                count(distinct session_key) filter (where view_count > 0) as viewing_count,
+                count(distinct session_key) filter (where cta_click_count > 0) as clicking_count
+            from marts.{source.table} where {where} group by all
+        )
+    )"""
+
+
+def relation_query(
+    relation: Relation,
+    measures: Mapping[str, Measure],
+    selection: Selection,
+    keys: Sequence[str],
+    parameters: dict[str, Any],
+) -> str:
+    """One relation's measures, one row per combination of `keys`."""
+    source = RELATIONS[relation]
+    where = conditions(source, selection, parameters)
+    if relation == "ctas":
+        rows = _cta_rows(source, keys, where)
+        columns = [f"{key}_key" for key in keys]
+    else:
+        rows = _rows_of(relation, source, keys, where)
+        columns = [f"{key_expression(source, key)} as {key}_key" for key in keys]
+    columns += [f"{measure.expression} as {name}" for name, measure in measures.items()]
+    grouping = " group by all" if keys else ""
+    return f"select {', '.join(columns)} from {rows}{grouping}"
+
+
+def spine_query(key: str, selection: Selection, timezone: str, parameters: dict[str, Any]) -> str:
+    """Every hour, day, week (Monday) or month (its first day) of the range, events or not."""
+    if key == "hour":
+        parameters["spine_from"], parameters["spine_to"] = (
+            bound.replace(tzinfo=None) for bound in hour_bounds(selection, timezone)
+        )
+        return (
+            "select unnest(range(cast($spine_from as timestamp), cast($spine_to as timestamp), "
+            "interval 1 hour)) as hour_key"
+        )
+    parameters["spine_from"] = selection.date_from
+    parameters["spine_to"] = selection.date_to + timedelta(days=1)
+    return (
+        f"select cast(unnest(range(cast(date_trunc('{key}', cast($spine_from as date)) as "
+        f"timestamp), cast($spine_to as timestamp), interval 1 {key})) as date) as {key}_key"
+    )
+
+
+def metric_statement(
+    selection: Selection,
+    by: Sequence[str],
+    metric_ids: Sequence[str],
+    timezone: str,
+    tables: Collection[str],
+) -> Statement:
+    """The statement that answers `metric_ids` for every combination of `by` (one row without)."""
+    parameters: dict[str, Any] = {}
+    measures = base_measures(metric_ids)
+    relations = [
+        relation
+        for relation in RELATIONS
+        if RELATIONS[relation].table in tables
+        and any(measure.relation == relation for measure in measures.values())
+    ]
+    answering = [name for name in relations if answers(name, selection, by, tables)]
+    keys_of = {
+        relation: [
+            key
+            for key in by
+            if key in RELATIONS[relation].dimensions
+            or (key in TIME_KEYS and (key != "hour" or RELATIONS[relation].hour))
+        ]
+        for relation in relations
+    }
+    queries: dict[str, str] = {}
+    for relation in relations:
+        own = {name: found for name, found in measures.items() if found.relation == relation}
+        queries[relation] = relation_query(relation, own, selection, keys_of[relation], parameters)
+    queries |= _key_queries(by, answering, selection, timezone, parameters)
+    joins = [_join(relation, keys_of[relation]) for relation in relations]
+    columns = [f"all_keys.{key}_key" for key in by]
+    columns += [_measure_column(name, found, relations) for name, found in measures.items()]
+    queries["measures"] = f"select {', '.join(columns) or '1 as one'} from all_keys{''.join(joins)}"
+    ctes = ",\n".join(f"{name} as ({query})" for name, query in queries.items())
+    figures = [f"{key}_key" for key in by]
+    figures += [f"{_figure(metric_id, answering)} as {metric_id}" for metric_id in metric_ids]
+    return Statement(f"with {ctes}\nselect {', '.join(figures)} from measures", parameters)
+
+
+def _key_queries(
+    by: Sequence[str],
+    answering: Sequence[Relation],
+    selection: Selection,
+    timezone: str,
+    parameters: dict[str, Any],
+) -> dict[str, str]:
+    """CTEs that end in `all_keys`: the spine of time crossed with the dimension values present."""
+    time_keys = [key for key in by if key in TIME_KEYS]
+    dimensions = [f"{key}_key" for key in by if key not in TIME_KEYS]
+    if not by:
+        return {"all_keys": "select 1 as one"}
+    queries: dict[str, str] = {}
+    if dimensions:
+        listed = ", ".join(dimensions)
+        present = " union ".join(f"select {listed} from {relation}" for relation in answering)
+        nothing = ", ".join(f"cast(null as varchar) as {name}" for name in dimensions)
+        queries["present_keys"] = present or f"select {nothing} where false"
+    if time_keys:
+        queries["spine"] = spine_query(time_keys[0], selection, timezone, parameters)
+    names = [name for name in ("spine", "present_keys") if name in queries]
+    queries["all_keys"] = f"select * from {' cross join '.join(names)}"
+    return queries
+
+
+def _join(relation: Relation, keys: Sequence[str]) -> str:
+    if not keys:
+        return f" cross join {relation}"
+    matched = " and ".join(f"all_keys.{key}_key = {relation}.{key}_key" for key in keys)
+    return f" left join {relation} on {matched}"
+
+
+def _measure_column(name: str, measure: Measure, relations: Collection[Relation]) -> str:
+    if measure.relation not in relations:
+        return f"null as {name}"
+    column = f"{measure.relation}.{name}"
+    return f"coalesce({column}, 0) as {name}" if measure.is_additive else f"{column} as {name}"
+
+
+def _figure(metric_id: str, answering: Collection[Relation]) -> str:
+    """The final column of a metric: null unless its relation, or one of its parts', can answer.
+
+    A combined rate may be cut finer than its denominator: the conversion rate of a CTA type is its
+    converting visitors over *all* visitors of the selection.
+    """
+    measure = measure_of(metric_id)
+    if measure is None:
+        return "null"
+    if measure.relation != "combined":
+        return metric_id if measure.relation in answering else "null"
+    parts = base_measures([metric_id]).values()
+    return measure.expression if any(part.relation in answering for part in parts) else "null"

@@ -1,0 +1,267 @@
+"""A publication written by hand: two weeks, two capsules, seven sessions, four conversions.
+
+Why it exists: figures of the app are checked against numbers worked out on paper, without the
+pipeline. The rows are those of a finished mart, so nothing here knows how they were computed.
+
+    week of 2 March 2026     s5 (guide, user-1, 2 turns)   s6 (guide, daily-0, bounce)
+    week of 9 March 2026     s1 (guide, user-1, returns, 3 turns, click and sale)
+                             s2 (guide, daily-1, bounce)
+                             s3 (guide, visitor-1, over midnight, a lead)   s4 (onboarding, user-1, click)
+                             s9 (guide, a bot)
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+ACTIVITY_COUNTS = (
+    "event_count", "view_count", "turn_count", "message_count", "content_access_count",
+    "citation_count", "search_count", "zero_result_search_count", "cta_impression_count",
+    "cta_click_count", "conversion_count", "lead_count", "custom_event_count",
+)  # fmt: skip
+SESSION_COUNTS = (
+    "event_count", "view_count", "turn_count", "message_count", "assistant_message_count",
+    "system_message_count", "content_access_count", "search_count", "cta_impression_count",
+    "cta_click_count", "conversion_count", "lead_count", "feedback_count", "custom_event_count",
+)  # fmt: skip
+ORIGIN = dict.fromkeys(("channel", "source", "campaign", "country", "device", "browser", "os"), "varchar")
+WHO = {"visitor_key": "varchar", "visitor_tier": "varchar", "is_bot": "boolean"}
+
+TABLES: dict[str, dict[str, str]] = {
+    "session_activity_hourly": {
+        "session_key": "varchar", "capsule_id": "varchar", **WHO, "is_returning": "boolean",
+        **ORIGIN, "session_date": "date", "activity_hour_at": "timestamp", "activity_date": "date",
+        **dict.fromkeys(ACTIVITY_COUNTS, "bigint"),
+    },
+    "fct_sessions": {
+        "session_key": "varchar", "capsule_id": "varchar", **WHO, "started_at": "timestamp",
+        "ended_at": "timestamp", "session_date": "date", **ORIGIN, "session_seconds": "double",
+        "engaged_seconds": "double", **dict.fromkeys(SESSION_COUNTS, "bigint"),
+        "is_bounce": "boolean", "is_engaged": "boolean", "is_returning": "boolean",
+        "is_conversation": "boolean", "bot_reason": "varchar",
+    },
+    "fct_conversions": {
+        "conversion_key": "varchar", "capsule_id": "varchar", "session_key": "varchar", **WHO,
+        "converted_at": "timestamp", "conversion_date": "date", "conversion_type": "varchar",
+        "cta_id": "varchar", "cta_type": "varchar", "amount": "decimal(18,4)",
+        "currency": "varchar", "seconds_from_session_start": "double",
+        "seconds_from_first_touch": "double", "is_lead": "boolean", "is_cta_click": "boolean",
+        **ORIGIN,
+    },
+    "dim_capsules": {
+        "capsule_id": "varchar", "capsule_name": "varchar", "owner_name": "varchar",
+        "created_at": "timestamp", "first_event_at": "timestamp", "last_event_at": "timestamp",
+        "is_catalogued": "boolean",
+    },
+    "dim_content": {
+        "content_key": "varchar", "capsule_id": "varchar", "content_id": "varchar",
+        "content_title": "varchar", "content_type": "varchar", "published_at": "timestamp",
+        "duration_seconds": "double", "first_accessed_at": "timestamp",
+        "last_accessed_at": "timestamp", "access_count": "bigint", "is_catalogued": "boolean",
+    },
+    "ingestion_daily": {
+        "load_date": "date", "capsule_id": "varchar", "received_count": "bigint",
+        "accepted_count": "bigint", "duplicate_count": "bigint", "rejected_count": "bigint",
+        "suppressed_count": "bigint",
+    },
+    "rejected_daily": {
+        "load_date": "date", "capsule_id": "varchar", "reason": "varchar", "field": "varchar",
+        "rejected_count": "bigint",
+    },
+    "event_files": {
+        "file_id": "bigint", "file_name": "varchar", "status": "varchar",
+        "received_count": "bigint", "accepted_count": "bigint", "duplicate_count": "bigint",
+        "rejected_count": "bigint", "suppressed_count": "bigint", "loaded_at": "timestamp",
+    },
+}  # fmt: skip
+
+SEARCH = {
+    "channel": "search", "source": "google", "country": "DE", "device": "desktop",
+    "browser": "Firefox", "os": "Linux",
+}  # fmt: skip
+DIRECT = {"channel": "direct", "country": "US", "device": "mobile", "browser": "Safari", "os": "iOS"}
+EMAIL = {
+    "channel": "email", "source": "newsletter", "campaign": "spring", "country": "DE",
+    "device": "mobile", "browser": "Chrome", "os": "Android",
+}  # fmt: skip
+BOT = {"channel": "unknown", "country": "unknown", "device": "bot", "browser": "unknown"}
+USER_1 = {"visitor_key": "user-1", "visitor_tier": "user"}
+VISITOR_1 = {"visitor_key": "visitor-1", "visitor_tier": "visitor"}
+DAILY_0 = {"visitor_key": "daily-0", "visitor_tier": "daily"}
+DAILY_1 = {"visitor_key": "daily-1", "visitor_tier": "daily"}
+CRAWLER = {"visitor_key": "crawler", "visitor_tier": "session"}
+
+
+def session(
+    key: str,
+    capsule_id: str,
+    started_at: str,
+    session_seconds: float,
+    engaged_seconds: float,
+    hours: Mapping[str, Mapping[str, int]],
+    **facts: Any,
+) -> dict[str, Any]:
+    """A session with the counts of each of its UTC hours; `hours` adds up to the session's counts."""
+    counts = {
+        name: sum(hour.get(name, 0) for hour in hours.values())
+        for name in {name for hour in hours.values() for name in hour}
+    }
+    return {
+        "session_key": key, "capsule_id": capsule_id, "started_at": started_at,
+        "session_date": started_at[:10], "session_seconds": session_seconds,
+        "engaged_seconds": engaged_seconds, "hours": hours, "is_bot": False,
+        "is_returning": False, "is_bounce": False, "is_engaged": True,
+        "is_conversation": counts.get("turn_count", 0) > 0, **counts, **facts,
+    }  # fmt: skip
+
+
+SESSIONS = [
+    session("s5", "guide", "2026-03-03 08:00:00", 300, 100,
+            {"2026-03-03 08:00": {"view_count": 1, "turn_count": 2, "message_count": 4}},
+            **USER_1, **SEARCH),
+    session("s6", "guide", "2026-03-05 20:00:00", 0, 0,
+            {"2026-03-05 20:00": {"view_count": 1}},
+            is_bounce=True, is_engaged=False, **DAILY_0, **DIRECT),
+    session("s1", "guide", "2026-03-09 10:00:00", 600, 120,
+            {"2026-03-09 10:00": {
+                "view_count": 1, "turn_count": 3, "message_count": 6, "content_access_count": 1,
+                "search_count": 1, "zero_result_search_count": 1, "cta_impression_count": 2,
+                "cta_click_count": 1, "conversion_count": 2}},
+            is_returning=True, **USER_1, **SEARCH),
+    session("s2", "guide", "2026-03-09 11:00:00", 0, 0,
+            {"2026-03-09 11:00": {"view_count": 1}},
+            is_bounce=True, is_engaged=False, **DAILY_1, **DIRECT),
+    session("s3", "guide", "2026-03-11 23:50:00", 1200, 90,
+            {"2026-03-11 23:00": {"view_count": 1, "turn_count": 1, "message_count": 1},
+             "2026-03-12 00:00": {"message_count": 1, "cta_impression_count": 2,
+                                  "conversion_count": 1, "lead_count": 1}},
+            **VISITOR_1, **SEARCH),
+    session("s4", "onboarding", "2026-03-12 09:00:00", 60, 40,
+            {"2026-03-12 09:00": {"view_count": 2, "content_access_count": 1,
+                                  "cta_click_count": 1, "conversion_count": 1}},
+            **USER_1, **EMAIL),
+    session("s9", "guide", "2026-03-10 03:00:00", 5, 5,
+            {"2026-03-10 03:00": {"view_count": 1}}, is_bot=True, is_bounce=True,
+            is_engaged=False, bot_reason="user_agent", **CRAWLER, **BOT),
+]  # fmt: skip
+
+
+def conversion(key: str, session_key: str, converted_at: str, **facts: Any) -> dict[str, Any]:
+    origin = next(found for found in SESSIONS if found["session_key"] == session_key)
+    return {
+        **{name: origin.get(name) for name in ("capsule_id", "is_bot", *WHO, *ORIGIN)},
+        "conversion_key": key, "session_key": session_key, "converted_at": converted_at,
+        "conversion_date": converted_at[:10], "is_lead": False, "is_cta_click": False, **facts,
+    }  # fmt: skip
+
+
+CLICK = {"conversion_type": "cta_click", "cta_type": "demo", "is_cta_click": True}
+CONVERSIONS = [
+    conversion("c1", "s1", "2026-03-09 10:05:00", seconds_from_session_start=300,
+               cta_id="book-demo", **CLICK),
+    conversion("c2", "s1", "2026-03-09 10:08:00", seconds_from_session_start=480,
+               conversion_type="sale", amount="49.90", currency="EUR"),
+    conversion("c3", "s3", "2026-03-12 00:05:00", seconds_from_session_start=900,
+               conversion_type="signup", is_lead=True, amount="10", currency="USD"),
+    conversion("c4", "s4", "2026-03-12 09:00:30", seconds_from_session_start=30,
+               cta_id="see-plans", **CLICK),
+]  # fmt: skip
+
+
+def activity_rows(sessions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The hourly rows of sessions in a reporting zone of UTC."""
+    columns = TABLES["session_activity_hourly"]
+    return [
+        {name: value for name, value in found.items() if name in columns}
+        | dict.fromkeys(ACTIVITY_COUNTS, 0)
+        | {"activity_hour_at": hour, "activity_date": hour[:10], **counts}
+        for found in sessions
+        for hour, counts in found["hours"].items()
+    ]
+
+
+ROWS: dict[str, list[dict[str, Any]]] = {
+    "session_activity_hourly": activity_rows(SESSIONS),
+    "fct_sessions": [
+        dict.fromkeys(SESSION_COUNTS, 0)
+        | {name: value for name, value in found.items() if name in TABLES["fct_sessions"]}
+        for found in SESSIONS
+    ],
+    "fct_conversions": CONVERSIONS,
+    "dim_capsules": [
+        {"capsule_id": "guide", "capsule_name": "Sales *guide*", "owner_name": "Ada",
+         "first_event_at": "2026-03-03 08:00:00", "is_catalogued": True},
+        {"capsule_id": "onboarding", "first_event_at": "2026-03-12 09:00:00",
+         "is_catalogued": False},
+    ],
+    "dim_content": [
+        {"content_key": "k1", "capsule_id": "guide", "content_id": "pricing",
+         "content_title": "Pricing", "content_type": "document", "access_count": 1,
+         "last_accessed_at": "2026-03-09 10:03:00", "is_catalogued": True},
+    ],
+    "ingestion_daily": [
+        {"load_date": "2026-03-12", "capsule_id": "guide", "received_count": 20,
+         "accepted_count": 16, "duplicate_count": 2, "rejected_count": 1, "suppressed_count": 1},
+        {"load_date": "2026-03-12", "capsule_id": None, "received_count": 1, "accepted_count": 0,
+         "duplicate_count": 0, "rejected_count": 1, "suppressed_count": 0},
+    ],
+    "rejected_daily": [
+        {"load_date": "2026-03-12", "capsule_id": "guide", "reason": "timestamp_without_offset",
+         "field": "timestamp", "rejected_count": 1},
+        {"load_date": "2026-03-12", "capsule_id": None, "reason": "not_json", "field": None,
+         "rejected_count": 1},
+    ],
+    "event_files": [
+        {"file_id": 1, "file_name": "march.ndjson", "status": "loaded", "received_count": 21,
+         "accepted_count": 16, "duplicate_count": 2, "rejected_count": 2, "suppressed_count": 1,
+         "loaded_at": "2026-03-12 10:00:00"},
+    ],
+}  # fmt: skip
+
+
+def write_publication(
+    published: Path,
+    publication_id: str = "20260316T100000-1",
+    *,
+    rows: Mapping[str, Sequence[Mapping[str, Any]]] = ROWS,
+    tables: Sequence[str] = tuple(TABLES),
+    published_at: str = "2026-03-16T10:00:00Z",
+    as_of: str = "2026-03-16T09:30:00Z",
+    timezone: str = "UTC",
+    first_event_date: str = "2026-03-01",
+) -> Path:
+    """Writes a publication and points `CURRENT` at it; returns its folder."""
+    folder = published / publication_id
+    folder.mkdir(parents=True)
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{folder / 'marts.duckdb'}' as publication")
+        connection.execute("use publication")
+        connection.execute("create schema marts")
+        for table in tables:
+            columns = TABLES[table]
+            declared = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+            connection.execute(f"create table marts.{table} ({declared})")
+            for row in rows.get(table, []):
+                marks = ", ".join("?" for _ in columns)
+                connection.execute(
+                    f"insert into marts.{table} values ({marks})", [row.get(name) for name in columns]
+                )
+    manifest = {
+        "id": publication_id,
+        "published_at": published_at,
+        "as_of": as_of,
+        "timezone": timezone,
+        "first_event_date": first_event_date,
+        "last_event_date": as_of[:10],
+        "batch_id": 1,
+        "accepted_count": 16,
+        "tables": {table: len(rows.get(table, [])) for table in tables},
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    pointer = published / "CURRENT.tmp"
+    pointer.write_text(publication_id + "\n", encoding="utf-8")
+    pointer.replace(published / "CURRENT")
+    return folder

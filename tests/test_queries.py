@@ -1,0 +1,429 @@
+"""Figures of a small publication, worked out by hand (see `publication_fixture`)."""
+
+import json
+import threading
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import duckdb
+import pytest
+from publication_fixture import TABLES, write_publication
+
+from app.comparison import NOT_BEGUN, NOT_COMPARABLE, compare_values, earlier_period
+from app.publications import (
+    PublicationMissing,
+    close_publications,
+    current_publication,
+    current_publication_id,
+    open_cursor,
+)
+from app.queries import (
+    compare,
+    freshness,
+    metric_rows,
+    metric_values,
+    metrics_report,
+    revenue_values,
+    table_names,
+    table_reader,
+)
+from app.selection import Selection, SelectionError
+
+WEEK = Selection(date(2026, 3, 9), date(2026, 3, 15))
+
+
+@pytest.fixture(scope="module")
+def publication(tmp_path_factory):
+    published = tmp_path_factory.mktemp("published")
+    write_publication(published)
+    yield current_publication(published)
+    close_publications()
+
+
+@pytest.fixture
+def published(tmp_path):
+    yield tmp_path / "published"
+    close_publications()
+
+
+# Figures
+
+
+def test_every_metric_of_a_week_is_what_was_worked_out_by_hand(publication) -> None:
+    assert metric_values(publication, WEEK) == {
+        "view_count": 5,  # s1, s2, s3 one each, s4 two; the bot's is left out
+        "unique_viewer_count": 3,  # user-1, daily-1, visitor-1
+        "session_count": 4,
+        "visitor_count": 3,
+        "new_visitor_count": 1,  # visitor-1
+        "returning_visitor_count": 1,  # user-1
+        "unknown_visitor_count": 1,  # daily-1
+        "return_visit_rate": 0.5,  # 1 of 2 known
+        "session_seconds_avg": 465.0,  # (600 + 0 + 1200 + 60) / 4
+        "session_seconds_median": 330.0,  # between 60 and 600
+        "session_seconds_p90": pytest.approx(1020.0),  # 0.7 of the way from 600 to 1200
+        "engaged_seconds_total": 250.0,
+        "engaged_seconds_avg": 62.5,
+        "bounce_count": 1,
+        "bounce_rate": 0.25,
+        "engaged_session_count": 3,
+        "engagement_rate": 0.75,
+        "turn_count": 4,
+        "message_count": 8,
+        "turns_per_session_avg": 1.0,
+        "turns_per_session_median": 0.5,  # 0 0 1 3
+        "conversation_count": 2,
+        "turns_per_conversation_avg": 2.0,
+        "turns_per_conversation_median": 2.0,
+        "messages_per_conversation_avg": 4.0,  # (6 + 2) / 2
+        "reply_seconds_median": None,
+        "content_access_count": 2,
+        "content_item_count": None,  # this publication has no content_engagement_daily
+        "search_count": 1,
+        "zero_result_rate": 1.0,
+        "video_play_count": None,
+        "video_completion_rate": None,
+        "cta_impression_count": 4,
+        "cta_click_count": 2,
+        # guide sends impressions: 1 click of 4; onboarding does not: 1 session of 1
+        "cta_click_through_rate": pytest.approx(2 / 5),
+        "conversion_count": 4,
+        "converting_visitor_count": 2,
+        "conversion_rate": pytest.approx(2 / 3),
+        "lead_count": 1,
+        "lead_capture_rate": 0.5,  # visitor-1 of visitor-1 and user-1
+        "seconds_to_conversion_median": 600.0,  # first ones: 300 and 900
+    }
+    assert revenue_values(publication, WEEK) == {"EUR": 49.9, "USD": 10.0}
+
+
+def test_without_rows_counts_are_zero_and_rates_are_nothing(publication) -> None:
+    values = metric_values(publication, Selection(date(2025, 1, 1), date(2025, 1, 31)))
+    assert values["view_count"] == values["conversion_count"] == values["new_visitor_count"] == 0
+    assert values["engaged_seconds_total"] == 0
+    for metric_id in ("bounce_rate", "session_seconds_median", "return_visit_rate"):
+        assert values[metric_id] is None
+    assert values["cta_click_through_rate"] is None
+    assert revenue_values(publication, Selection(date(2025, 1, 1), date(2025, 1, 31))) == {}
+
+
+def test_bots_are_left_out_until_asked_for(publication) -> None:
+    assert metric_values(publication, replace(WEEK, bots="include"))["view_count"] == 6
+    only = metric_values(publication, replace(WEEK, bots="only"))
+    assert (only["view_count"], only["session_count"], only["visitor_count"]) == (1, 1, 1)
+
+
+def test_a_filter_and_a_capsule_narrow_every_figure(publication) -> None:
+    desktop = metric_values(publication, replace(WEEK, filters={"device": ("desktop",)}))
+    assert (desktop["view_count"], desktop["session_count"], desktop["conversion_count"]) == (2, 2, 3)
+    onboarding = metric_values(publication, replace(WEEK, capsules=("onboarding",)))
+    assert (onboarding["view_count"], onboarding["session_count"]) == (2, 1)
+    assert onboarding["cta_click_through_rate"] == 1.0
+    unknown = metric_values(publication, replace(WEEK, filters={"campaign": ("unknown",)}))
+    assert unknown["session_count"] == 3  # all but s4, which has the campaign spring
+
+
+def test_a_visitor_is_counted_once_over_days_and_capsules(publication) -> None:
+    fortnight = Selection(date(2026, 3, 2), date(2026, 3, 15))
+    assert metric_values(publication, fortnight)["visitor_count"] == 4
+    by_capsule = metric_rows(publication, WEEK, ["capsule"], ["visitor_count"])
+    assert by_capsule == [
+        {"capsule": "guide", "visitor_count": 3},
+        {"capsule": "onboarding", "visitor_count": 1},
+    ]
+
+
+# Rows
+
+
+def test_days_are_complete_with_zero_counts_and_no_rates(publication) -> None:
+    rows = metric_rows(publication, WEEK, ["day"], ["view_count", "bounce_rate", "revenue"])
+    assert rows == [
+        {"day": date(2026, 3, 9), "view_count": 2, "bounce_rate": 0.5, "revenue": {"EUR": 49.9}},
+        {"day": date(2026, 3, 10), "view_count": 0, "bounce_rate": None, "revenue": {}},
+        {"day": date(2026, 3, 11), "view_count": 1, "bounce_rate": 0.0, "revenue": {}},
+        {"day": date(2026, 3, 12), "view_count": 2, "bounce_rate": 0.0, "revenue": {"USD": 10.0}},
+        {"day": date(2026, 3, 13), "view_count": 0, "bounce_rate": None, "revenue": {}},
+        {"day": date(2026, 3, 14), "view_count": 0, "bounce_rate": None, "revenue": {}},
+        {"day": date(2026, 3, 15), "view_count": 0, "bounce_rate": None, "revenue": {}},
+    ]
+
+
+def test_events_count_on_their_own_day_and_sessions_where_they_start(publication) -> None:
+    rows = metric_rows(publication, WEEK, ["day"], ["message_count", "session_count"])
+    eleventh, twelfth = rows[2], rows[3]
+    assert (eleventh["message_count"], eleventh["session_count"]) == (1, 1)  # s3 before midnight
+    assert (twelfth["message_count"], twelfth["session_count"]) == (1, 1)  # s3 after it; s4
+
+
+def test_a_week_is_named_by_its_monday_and_a_month_by_its_first_day(publication) -> None:
+    middle = Selection(date(2026, 3, 4), date(2026, 3, 11))
+    weeks = metric_rows(publication, middle, ["week"], ["session_count"])
+    assert weeks == [
+        {"week": date(2026, 3, 2), "session_count": 1},
+        {"week": date(2026, 3, 9), "session_count": 3},
+    ]
+    months = metric_rows(
+        publication, Selection(date(2026, 2, 10), date(2026, 3, 15)), ["month"], ["session_count"]
+    )
+    assert months == [
+        {"month": date(2026, 2, 1), "session_count": 0},
+        {"month": date(2026, 3, 1), "session_count": 6},
+    ]
+
+
+def test_a_spring_day_has_23_hours(published) -> None:
+    write_publication(published, timezone="Europe/Berlin")
+    spring = Selection(date(2026, 3, 29), date(2026, 3, 29))
+    hours = metric_rows(current_publication(published), spring, ["hour"], ["view_count"])
+    assert len(hours) == 23
+    assert hours[0]["hour"].isoformat() == "2026-03-29T00:00:00+01:00"
+    assert hours[-1]["hour"].isoformat() == "2026-03-29T23:00:00+02:00"
+
+
+def test_two_keys_give_every_day_of_every_value(publication) -> None:
+    rows = metric_rows(publication, WEEK, ["capsule", "day"], ["view_count"])
+    assert len(rows) == 14
+    assert {row["capsule"]: row["view_count"] for row in rows if row["day"] == date(2026, 3, 12)} == {
+        "guide": 0,
+        "onboarding": 2,
+    }
+
+
+def test_a_metric_is_null_along_a_dimension_its_mart_lacks(publication) -> None:
+    rows = metric_rows(publication, WEEK, ["cta_type"])
+    demo = next(row for row in rows if row["cta_type"] == "demo")
+    assert demo["conversion_count"] == 2
+    assert demo["view_count"] is None
+    assert demo["session_count"] is None
+    # A CTA type's conversion rate is over all visitors: user-1 of three.
+    assert demo["conversion_rate"] == pytest.approx(1 / 3)
+
+
+def test_parts_of_an_additive_metric_add_up_to_the_whole(publication) -> None:
+    for key in ("channel", "source", "country", "device", "browser", "os", "capsule", "hour"):
+        rows = metric_rows(publication, WEEK, [key], ["view_count", "session_count"])
+        assert sum(row["view_count"] for row in rows) == 5, key
+        assert sum(row["session_count"] for row in rows) == 4, key
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [(["colour"], "no key 'colour'"), (["day", "day"], "twice"), (["day", "week"], "Only one")],
+)
+def test_a_wrong_key_is_refused_with_a_reason(publication, keys, words) -> None:
+    with pytest.raises(SelectionError, match=words):
+        metric_rows(publication, WEEK, keys)
+
+
+def test_a_wrong_selection_is_refused_with_a_reason() -> None:
+    with pytest.raises(SelectionError, match="swap them"):
+        Selection(date(2026, 3, 2), date(2026, 3, 1))
+    with pytest.raises(SelectionError, match="Filters are channel"):
+        Selection(date(2026, 3, 1), date(2026, 3, 1), filters={"colour": ("red",)})
+
+
+# Comparing periods
+
+
+def test_growth_is_in_percent_and_a_rate_also_in_points() -> None:
+    assert compare_values(15, 10, is_rate=False).change == 50.0
+    rate = compare_values(0.25, 0.20, is_rate=True)
+    assert (rate.change, rate.change_points) == (25.0, 5.0)
+
+
+def test_from_zero_is_new_and_from_nothing_is_nothing() -> None:
+    new = compare_values(3, 0, is_rate=False)
+    assert (new.change, new.is_new) == (None, True)
+    flat = compare_values(0, 0, is_rate=False)
+    assert (flat.change, flat.is_new) == (None, False)
+    assert compare_values(3, None, is_rate=False).change is None
+    assert compare_values(None, 3, is_rate=False).change is None
+    assert compare_values(5, -10, is_rate=False).change == 150.0
+
+
+def test_a_finished_week_is_compared_with_the_whole_week_before(publication) -> None:
+    found = compare(publication, WEEK)
+    assert not found.earlier.is_so_far
+    sessions = found.figures["session_count"]
+    assert (sessions.value, sessions.previous, sessions.change) == (4, 2, 100.0)
+    bounces = found.figures["bounce_rate"]
+    assert (bounces.value, bounces.previous, bounces.change_points) == (0.25, 0.5, -25.0)
+    assert found.revenue["EUR"].is_new
+
+
+def test_an_unfinished_week_is_compared_with_the_same_elapsed_part(published) -> None:
+    write_publication(published, as_of="2026-03-12T09:00:30Z")
+    found = compare(current_publication(published), WEEK)
+    assert found.earlier.is_so_far
+    # Up to Thursday 5 March 10:00: s6 at 20:00 of that day is not counted.
+    assert found.earlier.selection is not None
+    assert found.earlier.selection.until == datetime(2026, 3, 5, 10, tzinfo=UTC)
+    assert found.figures["session_count"].previous == 1
+    assert found.figures["view_count"].previous == 1
+
+
+def test_the_elapsed_part_follows_the_wall_clock_over_summer_time(published) -> None:
+    write_publication(published, timezone="Europe/Berlin", as_of="2026-03-31T08:15:00Z")
+    today = Selection(date(2026, 3, 30), date(2026, 4, 5))  # as of 31 March, 10:15 summer time
+    earlier = earlier_period(current_publication(published), today, "previous").selection
+    assert earlier is not None
+    assert earlier.until == datetime(2026, 3, 24, 10, tzinfo=UTC)  # 24 March, 11:00 winter time
+
+
+def test_a_period_before_the_first_event_is_not_comparable(publication) -> None:
+    early = Selection(date(2026, 3, 2), date(2026, 3, 8))
+    found = compare(publication, early)
+    assert found.earlier.reason == NOT_COMPARABLE
+    assert found.figures["session_count"].previous is None
+    assert found.figures["session_count"].change is None
+
+
+def test_a_period_that_has_not_begun_is_not_comparable(publication) -> None:
+    future = Selection(date(2026, 4, 1), date(2026, 4, 7))
+    assert earlier_period(publication, future, "previous").reason == NOT_BEGUN
+
+
+def test_a_year_before_keeps_the_days(published) -> None:
+    write_publication(published, first_event_date="2020-01-01")
+    publication = current_publication(published)
+    leap = Selection(date(2024, 2, 29), date(2024, 2, 29))
+    earlier = earlier_period(publication, leap, "year").selection
+    assert earlier is not None
+    assert (earlier.date_from, earlier.date_to) == (date(2023, 2, 28), date(2023, 2, 28))
+
+
+# The report of the command line
+
+
+def test_the_report_is_plain_json_of_the_public_shape(publication) -> None:
+    report = json.loads(json.dumps(metrics_report(publication, WEEK), allow_nan=False))
+    assert list(report) == ["from", "to", "timezone", "capsules", "publication", "metrics"]
+    assert report["from"] == "2026-03-09"
+    assert report["to"] == "2026-03-15"
+    assert report["publication"] == {
+        "id": "20260316T100000-1",
+        "published_at": "2026-03-16T10:00:00Z",
+        "as_of": "2026-03-16T09:30:00Z",
+    }
+    assert report["metrics"]["session_count"] == {
+        "value": 4, "previous": 2, "change": 100.0, "change_points": None,
+    }  # fmt: skip
+    assert report["metrics"]["revenue"]["EUR"] == {
+        "value": 49.9, "previous": 0.0, "change": None, "change_points": None,
+    }  # fmt: skip
+    assert report["metrics"]["video_play_count"] == {
+        "value": None, "previous": None, "change": None, "change_points": None,
+    }  # fmt: skip
+
+
+def test_the_report_by_hour_is_plain_json_with_rows(publication) -> None:
+    selection = replace(WEEK, bots="include", filters={"device": ("bot",)})
+    report = json.loads(json.dumps(metrics_report(publication, selection, ["hour"]), allow_nan=False))
+    assert report["bots"] == "include"
+    assert report["filters"] == {"device": ["bot"]}
+    assert "metrics" not in report
+    assert [row["hour"] for row in report["rows"] if row["view_count"]] == ["2026-03-10T03:00:00Z"]
+
+
+def test_without_comparison_there_is_no_earlier_figure(publication) -> None:
+    report = metrics_report(publication, WEEK, compare_with="none")
+    assert report["metrics"]["session_count"]["previous"] is None
+    assert report["metrics"]["revenue"]["USD"]["previous"] is None
+
+
+# Opening publications
+
+
+def test_without_a_publication_the_words_say_what_to_do(tmp_path) -> None:
+    assert current_publication_id(tmp_path) is None
+    with pytest.raises(PublicationMissing, match="Nothing has been published yet"):
+        current_publication(tmp_path)
+
+
+def test_a_pointer_cannot_lead_out_of_the_folder(tmp_path) -> None:
+    (tmp_path / "CURRENT").write_text("../secrets\n", encoding="utf-8")
+    assert current_publication_id(tmp_path) is None
+
+
+def test_a_damaged_publication_is_named(published) -> None:
+    folder = write_publication(published)
+    (folder / "marts.duckdb").write_bytes(b"not a database")
+    with pytest.raises(PublicationMissing, match="could not be opened"):
+        metric_values(current_publication(published), WEEK)
+    (folder / "manifest.json").write_text("{", encoding="utf-8")
+    with pytest.raises(PublicationMissing, match="no readable manifest"):
+        current_publication(published)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "select * from read_text('/etc/hostname')",
+        "select * from glob('/*')",
+        "attach '/tmp/elsewhere.duckdb'",
+        "copy (select 1) to '/tmp/elsewhere.csv'",
+        "set enable_external_access = true",
+        "set threads = 1",
+        "delete from marts.fct_sessions",
+        "install httpfs",
+    ],
+)
+def test_a_query_cannot_leave_or_change_the_publication(publication, statement) -> None:
+    with open_cursor(publication) as cursor, pytest.raises(duckdb.Error):
+        cursor.execute(statement)
+
+
+def test_a_reader_sees_the_new_publication_and_old_connections_close(published) -> None:
+    for number in range(4):
+        write_publication(published, f"p{number}")
+        assert metric_values(current_publication(published), WEEK)["view_count"] == 5
+    from app.publications import _connections
+
+    assert [folder.name for folder in _connections] == ["p2", "p3"]
+
+
+def test_threads_do_not_get_each_others_rows(publication) -> None:
+    wrong: list[tuple[str, object]] = []
+
+    def ask(capsule: str, expected: int) -> None:
+        for _ in range(20):
+            found = metric_values(publication, replace(WEEK, capsules=(capsule,)), ["session_count"])
+            if found != {"session_count": expected}:
+                wrong.append((capsule, found))
+
+    threads = [
+        threading.Thread(target=ask, args=args)
+        for args in [("guide", 3), ("onboarding", 1), ("nowhere", 0)] * 2
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_freshness_tells_the_age_of_publication_and_events(publication) -> None:
+    found = freshness(publication, datetime(2026, 3, 16, 10, 1, tzinfo=UTC))
+    assert (found.publication_age_seconds, found.event_age_seconds) == (60.0, 1860.0)
+
+
+# Whole tables
+
+
+def test_a_table_is_read_whole_or_by_days_and_capsules(publication) -> None:
+    assert set(table_names(publication)) == set(TABLES)
+    with table_reader(publication, "fct_sessions") as reader:
+        assert reader.read_all().num_rows == 7
+    with table_reader(publication, "fct_sessions", date(2026, 3, 9), date(2026, 3, 10), ["guide"]) as reader:
+        assert sorted(reader.read_all()["session_key"].to_pylist()) == ["s1", "s2", "s9"]
+    with table_reader(publication, "dim_capsules", date(2030, 1, 1)) as reader:
+        assert reader.read_all().num_rows == 2
+
+
+def test_a_table_that_does_not_exist_is_refused(publication) -> None:
+    with (
+        pytest.raises(SelectionError, match="Tables are"),
+        table_reader(publication, 'x" where true; --'),
+    ):
+        pass
