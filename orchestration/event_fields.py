@@ -26,11 +26,11 @@ _SNAKE: Final = re.compile(r"(?<=[a-z0-9])([A-Z])")
 # Every key with a meaning; anything else is a property.
 KNOWN_KEYS: Final = frozenset(
     (
-        "source referrer url utmSource utmMedium utmCampaign utmContent utmTerm device browser os userAgent "
-        "location country region city ip visitorId consent optOut dnt gpc action role messageId topic "
-        "replyToId query resultCount contentId contentType contentTitle relevanceScore playId positionSeconds "
-        "fromSeconds toSeconds durationSeconds percent ctaId ctaType ctaLabel conversionType value currency "
-        "orderId"
+        "source referrer url utmSource utmMedium utmCampaign utmContent utmTerm device browser os "
+        "userAgent location country region city ip visitorId consent optOut dnt gpc action role "
+        "messageId topic replyToId query resultCount contentId contentType contentTitle "
+        "relevanceScore playId positionSeconds fromSeconds toSeconds durationSeconds percent ctaId "
+        "ctaType ctaLabel conversionType value currency orderId"
     ).split()
 )
 # The text of a message is never stored, under whatever key it is sent.
@@ -40,10 +40,10 @@ MESSAGE_TEXT_KEYS: Final = frozenset(
 # Personal by name: dropped, because masking cannot recognise a name or a street.
 PERSONAL_KEYS: Final = frozenset(
     (
-        "name firstname lastname fullname username displayname email mail emailaddress phone phonenumber "
-        "mobilenumber telephone address street streetaddress postcode postalcode zipcode birthdate birthday "
-        "dateofbirth ipaddress clientip remoteip useragent userid visitorid sessionid eventid password token "
-        "cookie ssn passport iban creditcard cardnumber"
+        "name firstname lastname fullname username displayname email mail emailaddress phone "
+        "phonenumber mobilenumber telephone address street streetaddress postcode postalcode "
+        "zipcode birthdate birthday dateofbirth ipaddress clientip remoteip useragent userid "
+        "visitorid sessionid eventid password token cookie ssn passport iban creditcard cardnumber"
     ).split()
 )
 _COORDINATES: Final = frozenset({"lat", "lon", "lng", "latitude", "longitude"})

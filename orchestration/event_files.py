@@ -6,6 +6,7 @@ committed. Pure of Dagster and DuckDB; a landed name never becomes SQL or a patt
 Not here: what a line means (`admission.py`), what is loaded already (`raw_events.py`).
 """
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -82,7 +83,7 @@ class LandedFile:
     def is_unchanged(self) -> bool:
         """Whether the path still names the same bytes."""
         try:
-            now = os.stat(self.path, follow_symlinks=False)
+            now = self.path.stat(follow_symlinks=False)
         except OSError:
             return False
         return (now.st_ino, now.st_size, now.st_mtime_ns) == (self.inode, self.byte_count, self.modified_ns)
@@ -202,8 +203,7 @@ class LineReader:
         if elements is None:
             yield from _split_lines(iter([text]))
             return
-        for number, element in enumerate(elements, start=1):
-            yield number, element
+        yield from enumerate(elements, start=1)
 
     def _parquet_rows(self, first: bytes, plain: IO[bytes]) -> Iterator[tuple[int, bytes]]:
         # Parquet is read from its end, so a compressed one is unpacked to memory first.
@@ -241,7 +241,7 @@ def _decompressed(landed: IO[bytes]) -> IO[bytes]:
     if magic[:2] == b"\x1f\x8b":
         return gzip.GzipFile(fileobj=landed)  # type: ignore[return-value]
     if magic == b"\x28\xb5\x2f\xfd":
-        return zstandard.ZstdDecompressor().stream_reader(landed, read_across_frames=True)  # type: ignore[return-value]
+        return zstandard.ZstdDecompressor().stream_reader(landed, read_across_frames=True)
     return landed
 
 
@@ -307,10 +307,8 @@ def _row_as_line(row: dict[str, Any]) -> bytes:
     """A Parquet row as the JSON line it stands for; `metadata` may be a struct or JSON text."""
     metadata = row.get("metadata")
     if isinstance(metadata, str):
-        try:
+        with contextlib.suppress(orjson.JSONDecodeError):
             row["metadata"] = orjson.loads(metadata)
-        except orjson.JSONDecodeError:
-            pass
     present = {name: value for name, value in row.items() if value is not None}
     return orjson.dumps(present, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
 
@@ -321,7 +319,7 @@ def retire(file: LandedFile, folder: Path, content_hash: str) -> Path:
     if target.exists():
         target = target.with_name(f"{content_hash[:12]}-{target.name}")
     target.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(file.path, target)
+    file.path.replace(target)
     return target
 
 

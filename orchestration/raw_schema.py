@@ -102,11 +102,16 @@ RAW_TABLES: Final[dict[str, dict[str, ColumnType]]] = {
         "field": "varchar",
         "capsule_id": "varchar",
         "excerpt": "varchar",
+        # Of an id_conflict only: a further copy of the losing content is a duplicate, not a conflict.
+        "event_key": "varchar",
+        "content_hash": "bigint",
         "loaded_at": "timestamp",
     },
     "event_files": {
         "file_id": "bigint",
         "batch_id": "bigint",
+        # events, capsules or content
+        "file_kind": "varchar",
         "file_name": "varchar",
         "content_hash": "varchar",
         "status": "varchar",

@@ -1,0 +1,219 @@
+"""The steps of one load: view, seal, commit, retire.
+
+Why it exists: the command line, the sensor's job and the tests run these same functions. Pure of Dagster:
+time, settings and a way to say things are parameters.
+Not here: the transaction (`raw_events.py`), dbt (`dbt_models.py`), the publication (`publication.py`).
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from orchestration.admission import AdmissionRules
+from orchestration.archive import SealedFile, seal
+from orchestration.catalog import CatalogueRows, load_catalogue, read_or_refuse
+from orchestration.event_files import (
+    FileRefused,
+    LandedFile,
+    LandingView,
+    delete_retired,
+    refuse,
+    retire,
+    view_landing,
+    wipe_folder,
+)
+from orchestration.privacy import Keyring
+from orchestration.raw_events import Accounting, BatchSummary, load_batch, loaded_content
+from orchestration.settings import Settings
+from orchestration.warehouse import open_warehouse, writer_lock
+
+Say = Callable[[str], None]
+
+# One transaction takes files up to this many landed bytes, so that a back-fill is bounded and resumable.
+BATCH_BYTES: Final = 1 << 30
+
+
+class LandingMissing(RuntimeError):
+    """The landing folder does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSummary:
+    """What one load did. `refused`: landed name → sentence; `growing`: files left for the next load."""
+
+    batches: list[BatchSummary] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    repeated: list[str] = field(default_factory=list)
+    catalogues: list[str] = field(default_factory=list)
+    growing: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+
+    @property
+    def file_count(self) -> int:
+        """Files whose events were committed."""
+        return sum(batch.file_count for batch in self.batches)
+
+    @property
+    def accounting(self) -> Accounting:
+        """The sum over all batches."""
+        parts = [batch.accounting for batch in self.batches]
+        return Accounting(
+            *(sum(getattr(part, name) for part in parts) for name in Accounting.__dataclass_fields__)
+        )
+
+    @property
+    def rejected_by_reason(self) -> dict[str, int]:
+        """Rejected lines by reason over all batches."""
+        total: dict[str, int] = {}
+        for batch in self.batches:
+            for reason, count in batch.rejected_by_reason.items():
+                total[reason] = total.get(reason, 0) + count
+        return total
+
+    @property
+    def has_changed_raw(self) -> bool:
+        """Whether models have to be built."""
+        return bool(self.batches or self.catalogues)
+
+
+def view_pending(settings: Settings) -> LandingView:
+    """What waits in the landing folder, catalogues included. Raises `LandingMissing`."""
+    if not settings.landing.is_dir():
+        raise LandingMissing(
+            f"The landing folder {settings.landing} does not exist. Create it, or set ENGAGEMENT_LANDING "
+            "to the folder your event files arrive in."
+        )
+    now = time.time()
+    events = view_landing(settings.landing, settings.quiet_seconds, now)
+    catalogue = view_landing(settings.landing, settings.quiet_seconds, now, subfolder="catalog")
+    return LandingView(
+        events.complete + catalogue.complete,
+        events.growing + catalogue.growing,
+        events.ignored + catalogue.ignored,
+    )
+
+
+def load_pending(settings: Settings, say: Say = lambda text: None) -> LoadSummary:
+    """Seals, loads and retires every complete pending file.
+
+    Files wait in `landing/` until their rows are committed, so a crash at any point loses nothing: what was
+    committed is known by its content hash, what was not is loaded by the next call.
+    """
+    view = view_pending(settings)
+    summary = LoadSummary(
+        growing=[file.name for file in view.growing],
+        ignored=view.ignored,
+    )
+    if not view.complete:
+        return summary
+    with writer_lock(settings, say):
+        wipe_folder(settings.tmp)
+        # What an earlier writer finished while this one waited is gone from the folder.
+        view = view_pending(settings)
+        is_catalogue = {file.name for file in view.complete if file.path.parent.name == "catalog"}
+        for file in view.complete:
+            if file.name in is_catalogue:
+                _load_catalogue_file(settings, file, summary, say)
+        events = [file for file in view.complete if file.name not in is_catalogue]
+        for part in _parts(events):
+            _load_part(settings, part, summary, say)
+        delete_retired(settings.landing / "loaded", settings.keep_loaded_days, time.time())
+    return summary
+
+
+def _parts(files: Sequence[LandedFile]) -> list[list[LandedFile]]:
+    parts: list[list[LandedFile]] = []
+    filled = BATCH_BYTES
+    for file in files:
+        if filled + file.byte_count > BATCH_BYTES:
+            parts.append([])
+            filled = 0
+        parts[-1].append(file)
+        filled += file.byte_count
+    return parts
+
+
+def _load_part(settings: Settings, files: Sequence[LandedFile], summary: LoadSummary, say: Say) -> None:
+    now = datetime.now(UTC)
+    with open_warehouse(settings) as connection:
+        known = loaded_content(connection)
+    rules = admission_rules(settings, now)
+    sealed: list[SealedFile] = []
+    repeated: list[tuple[LandedFile, str, int]] = []
+    twins: list[tuple[LandedFile, str]] = []
+    refused: list[tuple[LandedFile, FileRefused]] = []
+    for number, file in enumerate(files, start=1):
+        say(f"Sealing {file.name} ({number} of {len(files)})")
+        try:
+            one = seal(file, rules, settings.archive, settings.tmp)
+        except FileRefused as refusal:
+            if refusal.reason == "changed_while_read":
+                summary.growing.append(file.name)
+            else:
+                refused.append((file, refusal))
+            continue
+        if one.content_hash in known:
+            repeated.append((file, one.content_hash, known[one.content_hash]))
+        elif any(one.content_hash == other.content_hash for other in sealed):
+            twins.append((file, one.content_hash))
+        else:
+            sealed.append(one)
+    with open_warehouse(settings) as connection:
+        say(f"Committing {len(sealed)} files")
+        batch = load_batch(connection, sealed, now, repeated=repeated, refused=refused)
+    if sealed:
+        summary.batches.append(batch)
+    for one in sealed:
+        _retire_loaded(settings, one.file, one.content_hash)
+    for file, content_hash in [(file, content_hash) for file, content_hash, _ in repeated] + twins:
+        summary.repeated.append(file.name)
+        _retire_loaded(settings, file, content_hash)
+    for file, why in refused:
+        where = refuse(file, settings.landing, why)
+        summary.refused[file.name] = f"{why} (moved to {where.relative_to(settings.landing)})"
+
+
+def _load_catalogue_file(settings: Settings, file: LandedFile, summary: LoadSummary, say: Say) -> None:
+    found = read_or_refuse(file, say)
+    if not isinstance(found, CatalogueRows):
+        if found.reason != "changed_while_read":
+            where = refuse(file, settings.landing, found)
+            summary.refused[file.name] = f"{found} (moved to {where.relative_to(settings.landing)})"
+        return
+    with open_warehouse(settings) as connection:
+        load_catalogue(connection, file, found, datetime.now(UTC))
+    summary.catalogues.append(file.name)
+    _retire_loaded(settings, file, found.content_hash)
+
+
+def _retire_loaded(settings: Settings, file: LandedFile, content_hash: str) -> None:
+    # A file that somebody wrote to after it was read stays: its new content is loaded next time.
+    if file.is_unchanged():
+        retire(file, settings.landing / "loaded", content_hash)
+
+
+def admission_rules(settings: Settings, now: datetime) -> AdmissionRules:
+    """The window and the keys of this moment. `retention_months` are months of 30.44 days."""
+    oldest = None if settings.accept_any_age else now - timedelta(days=30.44 * settings.retention_months)
+    return AdmissionRules(Keyring(settings.secrets, now), now, oldest)
+
+
+def create_state_folders(settings: Settings) -> None:
+    """Creates what a first start needs; safe to repeat. Secrets are readable by the owner only."""
+    folders: list[Path] = [
+        settings.landing,
+        settings.landing / "catalog",
+        settings.archive,
+        settings.warehouse_file.parent,
+        settings.published,
+        settings.exports,
+        settings.dagster_home,
+        settings.tmp,
+    ]
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    settings.secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
+    Keyring(settings.secrets, datetime.now(UTC))

@@ -1,0 +1,393 @@
+"""One batch of sealed files becomes rows of schema `raw`, exactly once.
+
+Why it exists: duplicates, conflicts and opt-outs are decided over everything that is known, before one
+transaction writes events, rejects, counts and the manifest together. The manifest's content hashes are the
+only memory of what is loaded. Rules: METRICS.md, "Identity of an event", "Accounting", "Privacy".
+Not here: files (`event_files.py`), sealing (`archive.py`), the steps of a run (`micro_batch.py`).
+"""
+
+import glob
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import duckdb
+
+from orchestration.archive import SealedFile
+from orchestration.event_files import FileRefused, LandedFile
+from orchestration.privacy import mask_text
+from orchestration.raw_schema import COUNT_COLUMNS, EVENT_COLUMNS
+
+_EVENT_LIST: Final = ", ".join(EVENT_COLUMNS)
+_PERSON_KEYS: Final = ("user_key", "visitor_id_key", "client_session_key")
+
+
+@dataclass(frozen=True, slots=True)
+class Accounting:
+    """received = accepted + duplicate + rejected + suppressed."""
+
+    received: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    suppressed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSummary:
+    """What one transaction wrote. `rejected_by_reason` counts lines; `newest_event_at` is UTC."""
+
+    batch_id: int
+    file_count: int
+    accounting: Accounting
+    rejected_by_reason: dict[str, int] = field(default_factory=dict)
+    newest_event_at: datetime | None = None
+
+
+def loaded_content(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Content hash → file id of every file that was loaded: what must not be loaded again."""
+    rows = connection.execute(
+        "select content_hash, min(file_id) from raw.event_files where status = 'loaded' group by all"
+    ).fetchall()
+    return dict(rows)
+
+
+def next_batch_id(connection: duckdb.DuckDBPyConnection) -> int:
+    """One more than the last batch that was committed."""
+    return _scalar(connection, "select coalesce(max(batch_id), 0) + 1 from raw.load_batches")
+
+
+def load_batch(
+    connection: duckdb.DuckDBPyConnection,
+    sealed: Sequence[SealedFile],
+    now: datetime,
+    *,
+    repeated: Sequence[tuple[LandedFile, str, int]] = (),
+    refused: Sequence[tuple[LandedFile, FileRefused]] = (),
+) -> BatchSummary:
+    """Commits one batch.
+
+    `repeated`: files whose content was loaded before (content hash, file id of the first one); they are
+    recorded and add nothing. `refused`: recorded with their reason. `now`: UTC.
+    """
+    loaded_at = now.replace(tzinfo=None)
+    batch_id = next_batch_id(connection)
+    first_file_id = _scalar(connection, "select coalesce(max(file_id), 0) + 1 from raw.event_files")
+    _stage(connection, sealed, first_file_id)
+    _suppress(connection)
+    _decide_duplicates(connection)
+    connection.execute("begin transaction")
+    try:
+        _write_events(connection, batch_id)
+        _write_rejects(connection, batch_id, loaded_at)
+        _write_signals(connection, batch_id)
+        _write_counts(connection, batch_id, loaded_at)
+        _write_files(connection, batch_id, loaded_at, sealed, first_file_id)
+        _write_unloaded(connection, batch_id, loaded_at, first_file_id + len(sealed), repeated, refused)
+        summary = _summary(connection, batch_id, len(sealed))
+        connection.execute(
+            "insert into raw.load_batches values (?, ?, ?, ?, ?)",
+            [batch_id, loaded_at, len(sealed), summary.accounting.accepted, summary.newest_event_at],
+        )
+        connection.execute("commit")
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    finally:
+        for table in ("incoming", "overturned", "new_signals"):
+            connection.execute(f"drop table if exists temp.{table}")
+    return summary
+
+
+def _stage(connection: duckdb.DuckDBPyConnection, sealed: Sequence[SealedFile], first_file_id: int) -> None:
+    """Reads the sealed files into `incoming`; `outcome` changes there until the transaction."""
+    columns = ", ".join(f"cast(null as {kind}) as {name}" for name, kind in EVENT_COLUMNS.items())
+    connection.execute(
+        f"""create or replace temp table incoming as
+        select cast(null as bigint) as file_id, cast(null as bigint) as line_number, '' as outcome,
+            '' as reason, '' as field, '' as excerpt, false as is_opt_in, {columns}
+        limit 0"""
+    )
+    for file_id, file in enumerate(sealed, start=first_file_id):
+        connection.execute(
+            f"""insert into incoming
+            select ?, line_number, outcome, reason, field, excerpt, is_opt_in, {_EVENT_LIST}
+            from read_parquet(?, hive_partitioning = false)""",
+            [file_id, glob.escape(str(file.path))],
+        )
+
+
+def _suppress(connection: duckdb.DuckDBPyConnection) -> None:
+    """Events of a person at or after an opt-out, and before an opt-in, are suppressed.
+
+    The signals decide by their own instants, so the order in which files arrive does not matter; events
+    that were stored before their person's opt-out became known go to `overturned`.
+    """
+    per_key = " union all ".join(
+        f"""select {key} as person_key, occurred_at as signalled_at, outcome = 'suppressed' as is_opt_out
+        from incoming where {key} is not null and (outcome = 'suppressed' or is_opt_in)"""
+        for key in _PERSON_KEYS
+    )
+    connection.execute(f"create or replace temp table new_signals as select distinct * from ({per_key})")
+    connection.execute(
+        """create or replace temp table overturned as
+        select event_key, content_hash, event_date, file_id, capsule_id, line_number, '' as outcome
+        from raw.events limit 0"""
+    )
+    everything = "select person_key, signalled_at, is_opt_out from raw.privacy_signals"
+    if _scalar(connection, "select count(*) from new_signals") > 0:
+        everything += " union all select * from new_signals"
+        connection.execute(
+            f"""insert into overturned
+            select event_key, content_hash, event_date, file_id, capsule_id, line_number, 'suppressed'
+            from raw.events
+            where {
+                _is_opted_out(
+                    "raw.events",
+                    f"select * from ({everything}) where person_key in (select person_key from new_signals)",
+                )
+            }"""
+        )
+    connection.execute(
+        f"""update incoming set outcome = 'suppressed'
+        where outcome = 'accepted' and {_is_opted_out("incoming", everything)}"""
+    )
+
+
+def _is_opted_out(relation: str, signals: str) -> str:
+    """SQL: whether the latest signal of any of the event's keys, up to its instant, is an opt-out."""
+    per_key = " union all ".join(
+        f"""select candidate.file_id, candidate.line_number, signal.is_opt_out,
+            row_number() over (
+                partition by candidate.file_id, candidate.line_number
+                order by signal.signalled_at desc, signal.is_opt_out desc
+            ) as newest
+        from {relation} as candidate
+        inner join ({signals}) as signal
+            on candidate.{key} = signal.person_key and signal.signalled_at <= candidate.occurred_at"""
+        for key in _PERSON_KEYS
+    )
+    return f"""(file_id, line_number) in (
+        select (file_id, line_number) from ({per_key}) where newest = 1 and is_opt_out
+    )"""
+
+
+def _decide_duplicates(connection: duckdb.DuckDBPyConnection) -> None:
+    """Of all lines with one identity, the earliest instant wins, then the smallest content hash.
+
+    A further copy of a content is a duplicate; the first copy of a losing content is an `id_conflict`.
+    The look into history is bounded to the days of the batch and one day around them.
+    """
+    bounds = connection.execute(
+        "select min(event_date) - 1, max(event_date) + 1 from incoming where outcome = 'accepted'"
+    ).fetchone()
+    connection.execute(
+        """create or replace temp table contest as
+        with stored as (
+            select event_key, content_hash, occurred_at, event_date, capsule_id, file_id, line_number,
+                'stored' as origin
+            from raw.events
+            where event_date between ? and ?
+                and event_key in (select event_key from incoming where outcome = 'accepted')
+        ),
+
+        beaten as (
+            select event_key, content_hash, null as occurred_at, null as event_date, capsule_id, file_id,
+                line_number, 'beaten' as origin
+            from raw.rejected_events
+            where reason = 'id_conflict'
+                and event_key in (select event_key from incoming where outcome = 'accepted')
+        ),
+
+        arriving as (
+            select event_key, content_hash, occurred_at, event_date, capsule_id, file_id, line_number,
+                'arriving' as origin
+            from incoming
+            where outcome = 'accepted'
+        ),
+
+        everyone as (
+            select * from stored union all select * from beaten union all select * from arriving
+        ),
+
+        ranked as (
+            select
+                *,
+                row_number() over (
+                    partition by event_key, content_hash order by origin = 'arriving', file_id, line_number
+                ) as copy_number,
+                row_number() over (
+                    partition by event_key
+                    order by
+                        origin = 'beaten', occurred_at, content_hash,
+                        origin = 'arriving', file_id, line_number
+                ) as event_rank
+            from everyone
+        )
+
+        select * from ranked where event_rank > 1 or copy_number > 1""",
+        list(bounds or (None, None)),
+    )
+    connection.execute(
+        """update incoming set
+            outcome = case when contest.copy_number > 1 then 'duplicate' else 'rejected' end,
+            reason = case when contest.copy_number > 1 then null else 'id_conflict' end,
+            field = case when contest.copy_number > 1 then null else 'eventId' end
+        from contest
+        where contest.origin = 'arriving'
+            and incoming.file_id = contest.file_id and incoming.line_number = contest.line_number"""
+    )
+    connection.execute(
+        """insert into overturned
+        select event_key, content_hash, event_date, file_id, capsule_id, line_number, 'rejected'
+        from contest where origin = 'stored'
+            and (file_id, line_number) not in (select (file_id, line_number) from overturned)"""
+    )
+    connection.execute("drop table temp.contest")
+
+
+def _write_events(connection: duckdb.DuckDBPyConnection, batch_id: int) -> None:
+    connection.execute(
+        """delete from raw.events
+        where event_date between (select min(event_date) from overturned)
+            and (select max(event_date) from overturned)
+            and (file_id, line_number) in (select (file_id, line_number) from overturned)"""
+    )
+    connection.execute(
+        f"""insert into raw.events ({_EVENT_LIST}, file_id, line_number, batch_id)
+        select {_EVENT_LIST}, file_id, line_number, ? from incoming
+        where outcome = 'accepted' order by capsule_id, occurred_at, event_key""",
+        [batch_id],
+    )
+
+
+def _write_rejects(connection: duckdb.DuckDBPyConnection, batch_id: int, loaded_at: datetime) -> None:
+    connection.execute(
+        """insert into raw.rejected_events
+            (file_id, line_number, batch_id, reason, field, capsule_id, excerpt, event_key, content_hash,
+             loaded_at)
+        select file_id, line_number, ?, reason, field, capsule_id, excerpt, event_key, content_hash, ?
+        from incoming where outcome = 'rejected'
+        union all
+        select overturned.file_id, overturned.line_number, ?, 'id_conflict', 'eventId',
+            overturned.capsule_id, null, overturned.event_key, overturned.content_hash, files.loaded_at
+        from overturned
+        inner join raw.event_files as files on overturned.file_id = files.file_id
+        where overturned.outcome = 'rejected'""",
+        [batch_id, loaded_at, batch_id],
+    )
+
+
+def _write_signals(connection: duckdb.DuckDBPyConnection, batch_id: int) -> None:
+    connection.execute(
+        "insert into raw.privacy_signals select person_key, signalled_at, is_opt_out, ? from new_signals",
+        [batch_id],
+    )
+
+
+def _write_counts(connection: duckdb.DuckDBPyConnection, batch_id: int, loaded_at: datetime) -> None:
+    connection.execute(
+        """insert into raw.event_file_counts
+        select file_id, ?, capsule_id, count(*), count_if(outcome = 'accepted'),
+            count_if(outcome = 'duplicate'), count_if(outcome = 'rejected'),
+            count_if(outcome = 'suppressed'), ?
+        from incoming group by file_id, capsule_id""",
+        [batch_id, loaded_at],
+    )
+    # A stored event that lost to a later arrival moves from accepted to where it belongs, in its own file.
+    connection.execute(
+        """update raw.event_file_counts as counts set
+            accepted_count = counts.accepted_count - moved.moved_count,
+            rejected_count = counts.rejected_count + moved.rejected_count,
+            suppressed_count = counts.suppressed_count + moved.suppressed_count
+        from (
+            select file_id, capsule_id, count(*) as moved_count,
+                count_if(outcome = 'rejected') as rejected_count,
+                count_if(outcome = 'suppressed') as suppressed_count
+            from overturned group by all
+        ) as moved
+        where counts.file_id = moved.file_id and counts.capsule_id = moved.capsule_id"""
+    )
+
+
+def _write_files(
+    connection: duckdb.DuckDBPyConnection,
+    batch_id: int,
+    loaded_at: datetime,
+    sealed: Sequence[SealedFile],
+    first_file_id: int,
+) -> None:
+    for file_id, file in enumerate(sealed, start=first_file_id):
+        connection.execute(
+            """insert into raw.event_files
+                (file_id, batch_id, file_kind, file_name, content_hash, status, byte_count, loaded_at)
+            values (?, ?, 'events', ?, ?, 'loaded', ?, ?)""",
+            [file_id, batch_id, mask_text(file.file.name), file.content_hash, file.byte_count, loaded_at],
+        )
+    sums = ", ".join(f"{name} = counts.{name}" for name in COUNT_COLUMNS)
+    connection.execute(
+        f"""update raw.event_files as files set {sums}
+        from (
+            select file_id, {", ".join(f"sum({name}) as {name}" for name in COUNT_COLUMNS)}
+            from raw.event_file_counts
+            where file_id >= ? or file_id in (select file_id from overturned)
+            group by file_id
+        ) as counts
+        where files.file_id = counts.file_id""",
+        [first_file_id],
+    )
+    connection.execute(
+        """update raw.event_files as files set
+            first_event_at = spans.first_event_at, last_event_at = spans.last_event_at
+        from (
+            select file_id, min(occurred_at) as first_event_at, max(occurred_at) as last_event_at
+            from incoming where outcome = 'accepted' group by file_id
+        ) as spans
+        where files.file_id = spans.file_id"""
+    )
+    zeros = ", ".join(f"{name} = coalesce({name}, 0)" for name in COUNT_COLUMNS)
+    connection.execute(f"update raw.event_files set {zeros} where file_id >= ?", [first_file_id])
+
+
+def _write_unloaded(
+    connection: duckdb.DuckDBPyConnection,
+    batch_id: int,
+    loaded_at: datetime,
+    first_file_id: int,
+    repeated: Sequence[tuple[LandedFile, str, int]],
+    refused: Sequence[tuple[LandedFile, FileRefused]],
+) -> None:
+    rows = [(file, content_hash, "repeated", None, original) for file, content_hash, original in repeated] + [
+        (file, None, "refused", refusal.reason, None) for file, refusal in refused
+    ]
+    for file_id, (file, content_hash, status, reason, original) in enumerate(rows, start=first_file_id):
+        connection.execute(
+            """insert into raw.event_files
+                (file_id, batch_id, file_kind, file_name, content_hash, status, refused_reason, repeated_of,
+                 byte_count, received_count, accepted_count, duplicate_count, rejected_count,
+                 suppressed_count, loaded_at)
+            values (?, ?, 'events', ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, ?)""",
+            [file_id, batch_id, mask_text(file.name), content_hash, status, reason, original,
+             file.byte_count, loaded_at],
+        )  # fmt: skip
+
+
+def _summary(connection: duckdb.DuckDBPyConnection, batch_id: int, file_count: int) -> BatchSummary:
+    counts = connection.execute(
+        """select count(*), count_if(outcome = 'accepted'), count_if(outcome = 'duplicate'),
+            count_if(outcome = 'rejected'), count_if(outcome = 'suppressed'),
+            max(occurred_at) filter (where outcome = 'accepted')
+        from incoming"""
+    ).fetchone()
+    assert counts is not None
+    reasons = connection.execute(
+        "select reason, count(*) from incoming where outcome = 'rejected' group by all order by all"
+    ).fetchall()
+    return BatchSummary(batch_id, file_count, Accounting(*counts[:5]), dict(reasons), counts[5])
+
+
+def _scalar(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return int(row[0])

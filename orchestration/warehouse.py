@@ -1,0 +1,126 @@
+"""The warehouse file: who may open it, and how.
+
+Why it exists: DuckDB lets one process write and then refuses every other; a raw lock error must never
+reach a person. So a writer first holds the file lock `warehouse/writer.lock` for all it does, loading,
+building and publishing; readers use publications and never come here. This is the only module that opens
+the warehouse (dbt opens it inside a run that holds the lock).
+Not here: what is written (`raw_events.py`, dbt's models, `publication.py`).
+"""
+
+import contextlib
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from orchestration.raw_schema import create_statements
+from orchestration.settings import Settings
+
+MEMORY_LIMIT: Final = "4GB"
+THREADS: Final = 2
+LOCK_WAIT_SECONDS: Final = 1800.0
+
+
+class WarehouseBusy(RuntimeError):
+    """Another process held the writer lock for longer than the wait."""
+
+
+class WarehouseDamaged(RuntimeError):
+    """The warehouse file can't be opened; `engagement recover` rebuilds it from the archive."""
+
+
+_DAMAGE: Final = (
+    duckdb.IOException,
+    duckdb.SerializationException,
+    duckdb.InternalException,
+    duckdb.FatalException,
+)
+_held = threading.local()
+
+
+@contextlib.contextmanager
+def writer_lock(
+    settings: Settings,
+    say: Callable[[str], None] = lambda text: None,
+    wait_seconds: float = LOCK_WAIT_SECONDS,
+) -> Iterator[None]:
+    """Holds the writer lock; a thread that holds it already may ask again.
+
+    Waits with a message through `say`. Raises `WarehouseBusy` with the holder's process id.
+    """
+    if getattr(_held, "count", 0):
+        _held.count += 1
+        try:
+            yield
+        finally:
+            _held.count -= 1
+        return
+    lock_file = settings.warehouse_file.parent / "writer.lock"
+    lock_file.parent.mkdir(parents=True, exist_ok=True)
+    with lock_file.open("a+", encoding="utf-8") as lock:
+        _wait_for(lock.fileno(), lock_file, say, wait_seconds)
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        _held.count = 1
+        try:
+            yield
+        finally:
+            _held.count = 0
+
+
+def _wait_for(descriptor: int, lock_file: Path, say: Callable[[str], None], wait_seconds: float) -> None:
+    deadline = time.monotonic() + wait_seconds
+    said = False
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            holder = lock_file.read_text(encoding="utf-8").strip() or "unknown"
+            if time.monotonic() >= deadline:
+                raise WarehouseBusy(
+                    f"The warehouse is in use by process {holder} for more than {wait_seconds:.0f} s. "
+                    "Wait for it to end, or end it; a lock of a dead process frees itself."
+                ) from None
+            if not said:
+                say(f"Waiting for process {holder}, which is writing to the warehouse …")
+                said = True
+            time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def open_warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to the warehouse with schema `raw` in place; the caller holds the writer lock."""
+    if not getattr(_held, "count", 0):
+        raise RuntimeError("open_warehouse needs writer_lock around it")
+    settings.tmp.mkdir(parents=True, exist_ok=True)
+    try:
+        connection = duckdb.connect(str(settings.warehouse_file), config=connection_config(settings))
+    except _DAMAGE as error:
+        raise WarehouseDamaged(
+            f"The warehouse {settings.warehouse_file.name} can't be opened ({type(error).__name__}). "
+            "`engagement recover` rebuilds it from the archive; nothing that was loaded is lost."
+        ) from error
+    try:
+        for statement in create_statements():
+            connection.execute(statement)
+        yield connection
+    finally:
+        connection.close()
+
+
+def connection_config(settings: Settings) -> dict[str, str | bool | int | float | list[str]]:
+    """DuckDB's settings for the writer; dbt's profile names the same, or a shared file is refused."""
+    return {
+        "memory_limit": MEMORY_LIMIT,
+        "threads": THREADS,
+        "temp_directory": str(settings.tmp / "duckdb"),
+        # A batch arrives in time order already; keeping insertion order costs memory in large loads.
+        "preserve_insertion_order": True,
+    }
