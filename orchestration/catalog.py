@@ -18,6 +18,7 @@ from orchestration.admission import parse_timestamp
 from orchestration.event_fields import FieldProblem
 from orchestration.event_files import FileRefused, LandedFile, LineReader
 from orchestration.privacy import mask_text
+from orchestration.raw_events import last_batch_id
 
 CATALOGUES: Final[Mapping[str, dict[str, str]]] = {
     # key of the landed object → column of the table; the first ones are the row's identity
@@ -105,6 +106,7 @@ def load_catalogue(
     identity = _IDENTITY[found.catalogue]
     marks = ", ".join("?" for _ in columns)
     same = " and ".join(f"{name} = ?" for name in identity)
+    batch_id = last_batch_id(connection) + 1
     connection.execute("begin transaction")
     try:
         for row in found.rows:
@@ -119,9 +121,10 @@ def load_catalogue(
             """insert into raw.event_files
                 (file_id, batch_id, file_kind, file_name, content_hash, status, byte_count, received_count,
                  accepted_count, duplicate_count, rejected_count, suppressed_count, loaded_at)
-            select coalesce(max(file_id), 0) + 1, null, ?, ?, ?, 'loaded', ?, ?, ?, 0, ?, 0, ?
+            select coalesce(max(file_id), 0) + 1, ?, ?, ?, ?, 'loaded', ?, ?, ?, 0, ?, 0, ?
             from raw.event_files""",
             [
+                batch_id,
                 found.catalogue,
                 mask_text(file.name),
                 found.content_hash,
@@ -132,6 +135,7 @@ def load_catalogue(
                 loaded_at,
             ],
         )
+        connection.execute("insert into raw.load_batches values (?, ?, 1, 0, null)", [batch_id, loaded_at])
         connection.execute("commit")
     except BaseException:
         connection.execute("rollback")

@@ -142,8 +142,7 @@ def _load_part(settings: Settings, files: Sequence[LandedFile], summary: LoadSum
         known = loaded_content(connection)
     rules = admission_rules(settings, now)
     sealed: list[SealedFile] = []
-    repeated: list[tuple[LandedFile, str, int]] = []
-    twins: list[tuple[LandedFile, str]] = []
+    repeated: list[tuple[LandedFile, str]] = []
     refused: list[tuple[LandedFile, FileRefused]] = []
     for number, file in enumerate(files, start=1):
         say(f"Sealing {file.name} ({number} of {len(files)})")
@@ -156,19 +155,17 @@ def _load_part(settings: Settings, files: Sequence[LandedFile], summary: LoadSum
                 refused.append((file, refusal))
             continue
         if one.content_hash in known:
-            repeated.append((file, one.content_hash, known[one.content_hash]))
-        elif any(one.content_hash == other.content_hash for other in sealed):
-            twins.append((file, one.content_hash))
+            repeated.append((file, one.content_hash))
         else:
+            known.add(one.content_hash)
             sealed.append(one)
     with open_warehouse(settings) as connection:
         say(f"Committing {len(sealed)} files")
         batch = load_batch(connection, sealed, now, repeated=repeated, refused=refused)
-    if sealed:
-        summary.batches.append(batch)
+    summary.batches.append(batch)
     for one in sealed:
         _retire_loaded(settings, one.file, one.content_hash)
-    for file, content_hash in [(file, content_hash) for file, content_hash, _ in repeated] + twins:
+    for file, content_hash in repeated:
         summary.repeated.append(file.name)
         _retire_loaded(settings, file, content_hash)
     for file, why in refused:

@@ -45,17 +45,17 @@ class BatchSummary:
     newest_event_at: datetime | None = None
 
 
-def loaded_content(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Content hash → file id of every file that was loaded: what must not be loaded again."""
+def loaded_content(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """The content hashes of all event files that were loaded: what must not be loaded again."""
     rows = connection.execute(
-        "select content_hash, min(file_id) from raw.event_files where status = 'loaded' group by all"
+        "select content_hash from raw.event_files where status = 'loaded' and file_kind = 'events'"
     ).fetchall()
-    return dict(rows)
+    return {content_hash for (content_hash,) in rows}
 
 
-def next_batch_id(connection: duckdb.DuckDBPyConnection) -> int:
-    """One more than the last batch that was committed."""
-    return _scalar(connection, "select coalesce(max(batch_id), 0) + 1 from raw.load_batches")
+def last_batch_id(connection: duckdb.DuckDBPyConnection) -> int:
+    """The newest committed batch, 0 before the first."""
+    return _scalar(connection, "select coalesce(max(batch_id), 0) from raw.load_batches")
 
 
 def load_batch(
@@ -63,16 +63,16 @@ def load_batch(
     sealed: Sequence[SealedFile],
     now: datetime,
     *,
-    repeated: Sequence[tuple[LandedFile, str, int]] = (),
+    repeated: Sequence[tuple[LandedFile, str]] = (),
     refused: Sequence[tuple[LandedFile, FileRefused]] = (),
 ) -> BatchSummary:
     """Commits one batch.
 
-    `repeated`: files whose content was loaded before (content hash, file id of the first one); they are
+    `repeated`: files whose content is loaded already, or earlier in this batch, with its hash; they are
     recorded and add nothing. `refused`: recorded with their reason. `now`: UTC.
     """
     loaded_at = now.replace(tzinfo=None)
-    batch_id = next_batch_id(connection)
+    batch_id = last_batch_id(connection) + 1
     first_file_id = _scalar(connection, "select coalesce(max(file_id), 0) + 1 from raw.event_files")
     _stage(connection, sealed, first_file_id)
     _suppress(connection)
@@ -355,21 +355,22 @@ def _write_unloaded(
     batch_id: int,
     loaded_at: datetime,
     first_file_id: int,
-    repeated: Sequence[tuple[LandedFile, str, int]],
+    repeated: Sequence[tuple[LandedFile, str]],
     refused: Sequence[tuple[LandedFile, FileRefused]],
 ) -> None:
-    rows = [(file, content_hash, "repeated", None, original) for file, content_hash, original in repeated] + [
-        (file, None, "refused", refusal.reason, None) for file, refusal in refused
+    rows = [(file, content_hash, "repeated", None) for file, content_hash in repeated] + [
+        (file, None, "refused", refusal.reason) for file, refusal in refused
     ]
-    for file_id, (file, content_hash, status, reason, original) in enumerate(rows, start=first_file_id):
+    for file_id, (file, content_hash, status, reason) in enumerate(rows, start=first_file_id):
         connection.execute(
             """insert into raw.event_files
                 (file_id, batch_id, file_kind, file_name, content_hash, status, refused_reason, repeated_of,
                  byte_count, received_count, accepted_count, duplicate_count, rejected_count,
                  suppressed_count, loaded_at)
-            values (?, ?, 'events', ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, ?)""",
-            [file_id, batch_id, mask_text(file.name), content_hash, status, reason, original,
-             file.byte_count, loaded_at],
+            select ?, ?, 'events', ?, ?, ?, ?, min(file_id), ?, 0, 0, 0, 0, 0, ?
+            from raw.event_files where content_hash = ? and status = 'loaded'""",
+            [file_id, batch_id, mask_text(file.name), content_hash, status, reason,
+             file.byte_count, loaded_at, content_hash],
         )  # fmt: skip
 
 
