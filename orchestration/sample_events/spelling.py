@@ -4,10 +4,11 @@ Why it exists: the same fact is sent in several spellings (clock, key style, wit
 event id), and the pipeline has to read them all alike.
 """
 
-import json
 from datetime import date
 from random import Random
 from typing import Final
+
+import orjson
 
 from orchestration.sample_events.audience import Metadata
 from orchestration.sample_events.plan import EVENT_TYPES, MILLISECONDS_OF_DAY, PlannedSession, Step
@@ -18,12 +19,11 @@ WHOLE_SECOND_STYLES: Final = frozenset({1})
 
 _ORDINAL_OF_1970: Final = date(1970, 1, 1).toordinal()
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _snake_case_keys: dict[str, str] = {}
 _day_texts: dict[int, str] = {}
 
 
-def _day_text(day: int) -> str:
+def spell_day(day: int) -> str:
     """ISO date of a day counted from 1970-01-01, remembered."""
     text = _day_texts.get(day)
     if text is None:
@@ -44,7 +44,7 @@ def spell_instant(instant: int, clock_style: int = 0, offset_minutes: int = 0) -
     second, millisecond = divmod(rest, 1000)
     minute, second = divmod(second, 60)
     hour, minute = divmod(minute, 60)
-    clock = f"{_day_text(day)}T{hour:02d}:{minute:02d}:{second:02d}"
+    clock = f"{spell_day(day)}T{hour:02d}:{minute:02d}:{second:02d}"
     if clock_style == 1:
         return clock + suffix
     if clock_style == 4:
@@ -93,4 +93,4 @@ def _spell_step(session: PlannedSession, step: Step, index: int, event_id: str) 
 
 def encode_event(event: Metadata) -> bytes:
     """One line without its line end."""
-    return _encode(event).encode("utf-8")
+    return orjson.dumps(event)

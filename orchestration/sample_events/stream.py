@@ -20,14 +20,16 @@ from random import Random
 from typing import Final
 
 from orchestration.sample_events import dirt
+from orchestration.sample_events.arguments import check_clock, check_range
 from orchestration.sample_events.audience import Metadata
 from orchestration.sample_events.catalog import MAXIMUM_CAPSULE_COUNT, Capsule, sample_capsules
+from orchestration.sample_events.counting import count_session
 from orchestration.sample_events.plan import MILLISECONDS_OF_DAY, PlannedSession
 from orchestration.sample_events.specials import SpecialPlanner
-from orchestration.sample_events.spelling import encode_event, spell_events, spell_instant
+from orchestration.sample_events.spelling import encode_event, spell_day, spell_events
 from orchestration.sample_events.traffic import INCIDENT_DEVICE, TrafficPlanner
-from orchestration.sample_events.truth import Figures, Tally, count_session
-from orchestration.sample_events.writer import DayFiles, join_lines, write_whole
+from orchestration.sample_events.truth import Figures, Tally
+from orchestration.sample_events.writer import DayFiles, write_catalog, write_whole
 
 DEFAULT_CAPSULE_COUNT: Final = 4
 DEFAULT_DAY_COUNT: Final = 92
@@ -43,10 +45,6 @@ _BROKEN_RATE: Final = 0.0015
 _CANDIDATES_OF_A_DAY: Final = 60
 _HOUR: Final = 3_600_000
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
-
-
-class SampleError(ValueError):
-    """An argument of the sample is out of its range; the text names argument, value and range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +64,6 @@ class SampleSummary:
     duplicate_count: int
     rejected_count: int
     suppressed_count: int
-
-
-def check_range(argument: str, value: int, lowest: int, highest: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
-        raise SampleError(f"{argument} is {value!r}; use a whole number from {lowest} to {highest}.")
-
-
-def check_clock(now: datetime) -> None:
-    if now.tzinfo is None:
-        raise SampleError(
-            f"now is {now.isoformat()} without a time zone; use an aware instant, such as datetime.now(UTC)."
-        )
 
 
 def write_sample(
@@ -258,7 +244,7 @@ class _Stream:
         self.tally.rejected["id_conflict"] += 1
 
     def _add(self, arrival: int, line: bytes) -> None:
-        self.files.add(spell_instant(arrival)[:10], arrival, line)
+        self.files.add(spell_day(arrival // MILLISECONDS_OF_DAY), arrival, line)
 
     def incident(self) -> Figures | None:
         """What an insight should find: bounces on mobile before the incident and during it."""
@@ -307,33 +293,3 @@ class _Stream:
             rejected_count=rejected,
             suppressed_count=tally.suppressed_count,
         )
-
-
-def write_catalog(landing: Path, capsules: list[Capsule], first_day: date) -> None:
-    """`catalog/capsules.ndjson` and `catalog/content.ndjson`, in the columns of DESIGN."""
-
-    def days_before(age_days: int) -> str:
-        return f"{(first_day - timedelta(days=age_days)).isoformat()}T09:00:00Z"
-
-    capsule_lines = []
-    content_lines = []
-    for capsule in capsules:
-        row: Metadata = {
-            "capsuleId": capsule.capsule_id,
-            "name": capsule.name,
-            "owner": capsule.owner,
-            "createdAt": days_before(capsule.age_days),
-        }
-        capsule_lines.append(encode_event(row))
-        for item in capsule.content:
-            row = {
-                "capsuleId": capsule.capsule_id,
-                "contentId": item.content_id,
-                "title": item.title,
-                "type": item.content_type,
-                "publishedAt": days_before(item.age_days),
-                "durationSeconds": item.duration_seconds,
-            }
-            content_lines.append(encode_event(row))
-    write_whole(landing / "catalog" / "capsules.ndjson", join_lines(capsule_lines))
-    write_whole(landing / "catalog" / "content.ndjson", join_lines(content_lines))

@@ -3,7 +3,12 @@
 import gzip
 import io
 from collections.abc import Iterable
+from datetime import date, timedelta
 from pathlib import Path
+
+from orchestration.sample_events.audience import Metadata
+from orchestration.sample_events.catalog import Capsule
+from orchestration.sample_events.spelling import encode_event
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -54,3 +59,33 @@ class DayFiles:
         write_whole(self.landing / name, content)
         self.line_counts[name] = len(waiting)
         self.byte_count += len(content)
+
+
+def write_catalog(landing: Path, capsules: list[Capsule], first_day: date) -> None:
+    """`catalog/capsules.ndjson` and `catalog/content.ndjson`, in the columns of DESIGN."""
+
+    def days_before(age_days: int) -> str:
+        return f"{(first_day - timedelta(days=age_days)).isoformat()}T09:00:00Z"
+
+    capsule_lines = []
+    content_lines = []
+    for capsule in capsules:
+        row: Metadata = {
+            "capsuleId": capsule.capsule_id,
+            "name": capsule.name,
+            "owner": capsule.owner,
+            "createdAt": days_before(capsule.age_days),
+        }
+        capsule_lines.append(encode_event(row))
+        for item in capsule.content:
+            row = {
+                "capsuleId": capsule.capsule_id,
+                "contentId": item.content_id,
+                "title": item.title,
+                "type": item.content_type,
+                "publishedAt": days_before(item.age_days),
+                "durationSeconds": item.duration_seconds,
+            }
+            content_lines.append(encode_event(row))
+    write_whole(landing / "catalog" / "capsules.ndjson", join_lines(capsule_lines))
+    write_whole(landing / "catalog" / "content.ndjson", join_lines(content_lines))
