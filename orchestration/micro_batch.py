@@ -7,10 +7,10 @@ Not here: the transaction (`raw_events.py`), dbt (`dbt_models.py`), the publicat
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from orchestration.admission import AdmissionRules
 from orchestration.archive import SealedFile, seal
@@ -26,9 +26,10 @@ from orchestration.event_files import (
     wipe_folder,
 )
 from orchestration.privacy import Keyring
-from orchestration.raw_events import Accounting, BatchSummary, load_batch, loaded_content
+from orchestration.publication import current_manifest
+from orchestration.raw_events import Accounting, BatchSummary, last_batch_id, load_batch, loaded_content
 from orchestration.settings import Settings
-from orchestration.warehouse import open_warehouse, writer_lock
+from orchestration.warehouse import WarehouseBusy, open_warehouse, writer_lock
 
 Say = Callable[[str], None]
 
@@ -73,10 +74,18 @@ class LoadSummary:
                 total[reason] = total.get(reason, 0) + count
         return total
 
-    @property
-    def has_changed_raw(self) -> bool:
-        """Whether models have to be built."""
-        return bool(self.batches or self.catalogues)
+    def as_json(self) -> dict[str, Any]:
+        """What `engagement load --json` prints of it."""
+        return {
+            "files": self.file_count,
+            **asdict(self.accounting),
+            "rejected_by_reason": self.rejected_by_reason,
+            "refused": self.refused,
+            "repeated": self.repeated,
+            "catalogues": self.catalogues,
+            "growing": self.growing,
+            "ignored": self.ignored,
+        }
 
 
 def view_pending(settings: Settings) -> LandingView:
@@ -94,6 +103,18 @@ def view_pending(settings: Settings) -> LandingView:
         events.growing + catalogue.growing,
         events.ignored + catalogue.ignored,
     )
+
+
+def wait_until_quiet(settings: Settings, say: Say = lambda text: None) -> LandingView:
+    """Gives files that were just written the quiet time they need; those still growing then are left."""
+    deadline = time.monotonic() + 2 * settings.quiet_seconds
+    view = view_pending(settings)
+    if view.growing:
+        say(f"Waiting up to {2 * settings.quiet_seconds:g} s for {len(view.growing)} files just written")
+    while view.growing and time.monotonic() < deadline:
+        time.sleep(min(0.2, settings.quiet_seconds / 4))
+        view = view_pending(settings)
+    return view
 
 
 def load_pending(settings: Settings, say: Say = lambda text: None) -> LoadSummary:
@@ -198,11 +219,16 @@ def admission_rules(settings: Settings, now: datetime) -> AdmissionRules:
     return AdmissionRules(Keyring(settings.secrets, now), now, oldest)
 
 
-def create_state_folders(settings: Settings) -> None:
-    """Creates what a first start needs; safe to repeat. Secrets are readable by the owner only."""
+def create_state_folders(settings: Settings, *, but_landing: bool = False) -> None:
+    """Creates what a first start needs; safe to repeat. Secrets are readable by the owner only.
+
+    `but_landing`: a configured landing folder that is missing is an error to report, not to paper over.
+    """
+    landing = [settings.landing, settings.landing / "catalog"]
+    if but_landing and settings.landing != settings.home / "landing":
+        landing = []
     folders: list[Path] = [
-        settings.landing,
-        settings.landing / "catalog",
+        *landing,
         settings.archive,
         settings.warehouse_file.parent,
         settings.published,
@@ -214,3 +240,16 @@ def create_state_folders(settings: Settings) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     settings.secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
     Keyring(settings.secrets, datetime.now(UTC))
+
+
+def is_behind(settings: Settings) -> bool:
+    """Whether committed batches wait for a publication; false while another writer is at work."""
+    if not settings.warehouse_file.exists():
+        return False
+    try:
+        with writer_lock(settings, wait_seconds=0), open_warehouse(settings) as connection:
+            newest = last_batch_id(connection)
+    except WarehouseBusy:
+        return False
+    published = current_manifest(settings.published)
+    return newest > (published.batch_id if published else 0)

@@ -392,3 +392,33 @@ def _scalar(connection: duckdb.DuckDBPyConnection, query: str) -> int:
     row = connection.execute(query).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def accounting_gaps(connection: duckdb.DuckDBPyConnection) -> list[int]:
+    """File ids whose lines received are not accepted + duplicate + rejected + suppressed, or not stored.
+
+    Accepted and rejected counts are held against the rows themselves; empty when all is accounted for.
+    """
+    rows = connection.execute(
+        """with stored as (
+            select file_id, count(*) as stored_count from raw.events group by file_id
+        ),
+
+        kept as (
+            select file_id, count(*) as kept_count from raw.rejected_events group by file_id
+        )
+
+        select files.file_id
+        from raw.event_files as files
+        left join stored on files.file_id = stored.file_id
+        left join kept on files.file_id = kept.file_id
+        where files.file_kind = 'events'
+            and (
+                files.received_count <> files.accepted_count + files.duplicate_count
+                    + files.rejected_count + files.suppressed_count
+                or files.accepted_count <> coalesce(stored.stored_count, 0)
+                or files.rejected_count <> coalesce(kept.kept_count, 0)
+            )
+        order by files.file_id"""
+    ).fetchall()
+    return [file_id for (file_id,) in rows]

@@ -1,0 +1,170 @@
+"""The assets: raw events, dbt's models and the publication, from landed files to what readers see.
+
+Why it exists: the thin shell between Dagster and the functions that do the work.
+Not here: arithmetic, SQL, files (`micro_batch.py`, `dbt_runner.py`, `publication.py`).
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+
+from orchestration import dbt_runner
+from orchestration.micro_batch import LoadSummary, create_state_folders, load_pending
+from orchestration.publication import publish
+from orchestration.raw_events import accounting_gaps
+from orchestration.raw_schema import RAW_TABLES
+from orchestration.settings import Settings, load_settings
+from orchestration.warehouse import open_warehouse, writer_lock
+
+WRITER_POOL: Final = "warehouse_writer"
+
+_RAW_DESCRIPTIONS: Final[dict[str, str]] = {
+    "events": "One row per accepted event, reduced and typed; a duplicate is never stored again.",
+    "rejected_events": "One row per line that was not accepted, with its reason and no personal data.",
+    "event_files": "One row per landed file: loaded, repeated or refused, with its accounting.",
+    "event_file_counts": "One row per file and capsule: what became of its lines.",
+    "load_batches": "One row per committed transaction.",
+    "privacy_signals": "One row per opt-out or opt-in of a person, by keyed hash.",
+    "capsules": "One row per capsule of the catalogue, the newest.",
+    "content": "One row per content item of the catalogue, the newest.",
+}
+
+
+class Warehouse(dg.ConfigurableResource):
+    """Holds the writer lock for the whole run, from the first file to the publication."""
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Warehouse"]:
+        settings = load_settings()
+        create_state_folders(settings, but_landing=True)
+        with writer_lock(settings, context.log.info if context.log else print):
+            yield self
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the environment the run was started in."""
+        return load_settings()
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(["raw", table], description=_RAW_DESCRIPTIONS[table], group_name="raw", kinds={"duckdb"})
+        for table in RAW_TABLES
+    ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            "accounting_adds_up",
+            asset=["raw", "event_files"],
+            blocking=True,
+            description="received = accepted + duplicate + rejected + suppressed, for every file.",
+        )
+    ],
+    name="raw_events",
+    pool=WRITER_POOL,
+)
+def raw_events(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[Any]:
+    """Every complete file of the landing folder, sealed into the archive and committed to schema `raw`.
+
+    Late events are stored like any other; duplicates are counted; a bad line becomes a rejected event and
+    a bad file is moved to `landing/refused/` with its reason.
+    """
+    settings = warehouse.settings
+    summary = load_pending(settings, context.log.info)
+    with open_warehouse(settings) as connection:
+        gaps = accounting_gaps(connection)
+    metadata = load_metadata(summary)
+    for table in RAW_TABLES:
+        yield dg.MaterializeResult(
+            asset_key=["raw", table],
+            metadata=metadata if table == "events" else {},
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name="accounting_adds_up",
+                    passed=not gaps,
+                    metadata={"files_with_a_gap": gaps[:50]},
+                )
+            ]
+            if table == "event_files"
+            else [],
+        )
+
+
+def load_metadata(summary: LoadSummary) -> dict[str, Any]:
+    """The metadata of a load's materialisation; `summary` is what the command line prints."""
+    newest = [batch.newest_event_at for batch in summary.batches if batch.newest_event_at]
+    accounting = asdict(summary.accounting)
+    return {
+        "summary": dg.MetadataValue.json(summary.as_json()),
+        "file_count": summary.file_count,
+        **{f"{name}_count": count for name, count in accounting.items()},
+        "newest_event_at": max(newest).isoformat() if newest else "none",
+    }
+
+
+class _Translator(DagsterDbtTranslator):
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        return str(dbt_resource_props["fqn"][1])
+
+
+_TRANSLATOR: Final = _Translator(
+    settings=DagsterDbtTranslatorSettings(enable_asset_checks=True, enable_source_tests_as_checks=True)
+)
+
+
+@dbt_assets(
+    manifest=dbt_runner.parse_when_stale(),
+    dagster_dbt_translator=_TRANSLATOR,
+    name="models",
+    pool=WRITER_POOL,
+)
+def models(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[Any]:
+    """dbt's seeds, models and tests, built in this process."""
+    from google.protobuf.json_format import MessageToDict
+
+    messages: list[dict[str, Any]] = []
+    outcome = dbt_runner.build(
+        warehouse.settings,
+        lambda event: messages.append(MessageToDict(event, preserving_proto_field_name=True)),
+        full_refresh=context.has_tag("engagement/full_refresh"),
+    )
+    for message in messages:
+        event = DbtCoreCliEventMessage(raw_event=message, event_history_metadata={})
+        yield from event.to_default_asset_events(
+            manifest=json.loads(dbt_runner.MANIFEST_FILE.read_text(encoding="utf-8")),
+            dagster_dbt_translator=_TRANSLATOR,
+            context=context,
+        )
+    context.log.info(f"dbt ran {outcome.node_count} nodes in {outcome.seconds:.1f} s")
+    if outcome.failures:
+        listed = "; ".join(f"{node.split('.')[2]}: {why}" for node, why in outcome.failures.items())
+        raise dg.Failure(f"{len(outcome.failures)} of {outcome.node_count} dbt nodes failed: {listed}")
+
+
+@dg.asset(
+    deps=[models],
+    group_name="publication",
+    kinds={"duckdb"},
+    pool=WRITER_POOL,
+)
+def publication(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+    """The marts as readers see them: a new folder under `published/`, named by `CURRENT`.
+
+    Written only when every model was built and every blocking check passed; else readers stay on the last.
+    """
+    with open_warehouse(warehouse.settings) as connection:
+        manifest = publish(connection, warehouse.settings, datetime.now(UTC))
+    return dg.MaterializeResult(
+        metadata={
+            "publication_id": manifest.id,
+            "as_of": manifest.as_of or "none",
+            "accepted_count": manifest.accepted_count,
+            "tables": dg.MetadataValue.json(manifest.tables),
+        }
+    )

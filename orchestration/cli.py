@@ -1,0 +1,418 @@
+"""The `engagement` command.
+
+Why it exists: every task of an operator and every question of an analyst without a browser. Commands parse
+words, call one function and print; progress goes to stderr, so that stdout can be piped.
+Exit codes: 0 done, 1 failed, 2 wrong usage or setting.
+Not here: what the commands do. Imports inside the commands keep `engagement metrics` from waiting for Dagster.
+"""
+
+import json
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from orchestration.settings import Settings, SettingsError, load_settings
+
+_DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
+
+
+class _Group(click.Group):
+    """Turns expected failures into one clear sentence and an exit code."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except (click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
+        except SettingsError as error:
+            raise click.UsageError(str(error)) from error
+        except Exception as error:
+            if type(error).__name__ in _WRONG_USAGE:
+                raise click.UsageError(str(error)) from error
+            if type(error).__name__ in _EXPECTED or isinstance(error, OSError):
+                raise click.ClickException(str(error)) from error
+            raise click.ClickException(_unexpected(error)) from error
+
+
+# By name: importing the modules that define them would make every command wait.
+_WRONG_USAGE: Final = frozenset({"SelectionError", "SampleError"})
+_EXPECTED: Final = frozenset(
+    {
+        "DbtFailed",
+        "ExportTooLarge",
+        "LandingMissing",
+        "PublicationMissing",
+        "QueryRefused",
+        "RunFailed",
+        "ServiceFailed",
+        "WarehouseBusy",
+        "WarehouseDamaged",
+    }
+)
+
+
+def _unexpected(error: Exception) -> str:
+    log = load_settings().home / "logs" / "errors.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as file:
+        file.write(f"{datetime.now(UTC).isoformat()}\n{traceback.format_exc()}\n")
+    return f"Unexpected {type(error).__name__}. The details are in {log}; please report them."
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _print_json(value: Any) -> None:
+    from app.exports import plain_value
+
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=plain_value))
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="engagement-metrics")
+def main() -> None:
+    """Measures capsules: who came, how deep the conversations went, what worked, what it earned."""
+
+
+@main.command()
+@click.option("--sample-if-empty", is_flag=True, help="Write a sample stream when nothing ever landed.")
+def up(sample_if_empty: bool) -> None:
+    """Starts the orchestrator and the dashboard; Ctrl-C stops both.
+
+    \b
+    Example:  engagement up
+    """
+    from orchestration.micro_batch import create_state_folders
+    from orchestration.services import run_services
+
+    settings = load_settings()
+    create_state_folders(settings)
+    if sample_if_empty and _nothing_ever_landed(settings):
+        _say("Nothing has ever landed here: writing a sample stream (a few seconds) …")
+        _write_sample(settings, {})
+    stop = threading.Event()
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, lambda *_: stop.set())
+    run_services(settings, _say, stop.is_set)
+
+
+def _nothing_ever_landed(settings: Settings) -> bool:
+    has_landed = any(path.is_file() for path in settings.landing.rglob("*"))
+    return not has_landed and not any(settings.archive.iterdir())
+
+
+@main.command()
+@click.option("--capsules", "capsule_count", type=int, help="How many capsules.")
+@click.option("--days", "day_count", type=int, help="How many days, up to now.")
+@click.option("--events-per-day", type=int, help="Events per capsule and day, on average.")
+@click.option("--seed", type=int, help="Same seed, same stream.")
+@click.option("--live", is_flag=True, help="Keep writing small files every few seconds until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def sample(live: bool, as_json: bool, **arguments: int | None) -> None:
+    """Writes a deterministic sample stream to the landing folder, and its exact truth beside it.
+
+    \b
+    Example:  engagement sample --days 30 --seed 7
+    Example:  engagement sample --live
+    """
+    from orchestration.micro_batch import create_state_folders
+
+    settings = load_settings()
+    create_state_folders(settings)
+    chosen = {name: value for name, value in arguments.items() if value is not None}
+    if live:
+        _sample_live(settings, chosen)
+        return
+    summary = _write_sample(settings, chosen)
+    if as_json:
+        _print_json(summary)
+        return
+    click.echo(
+        f"Wrote {summary['received_count']:,} lines in {summary['file_count']} files to "
+        f"{summary['landing']}\nWhat they must add up to: {summary['truth_file']}\n"
+        "Next: engagement load"
+    )
+
+
+def _write_sample(settings: Settings, arguments: dict[str, int]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from orchestration.sample_events.stream import write_sample
+
+    truth_file = settings.home / "sample.expected.json"
+    return asdict(write_sample(settings.landing, truth_file, now=datetime.now(UTC), **arguments))
+
+
+def _sample_live(settings: Settings, arguments: dict[str, int]) -> None:
+    from orchestration.sample_events.live import write_live
+    from orchestration.sample_events.stream import DEFAULT_SEED
+
+    stop = threading.Event()
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, lambda *_: stop.set())
+    allowed = {name: value for name, value in arguments.items() if name == "capsule_count"}
+    _say(f"Writing small files to {settings.landing}; Ctrl-C stops.")
+    write_live(
+        settings.landing,
+        seed=arguments.get("seed", DEFAULT_SEED),
+        stop=stop.is_set,
+        on_file=lambda path, count: _say(f"{path.name}: {count} events"),
+        **allowed,
+    )
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the accounting as JSON.")
+def load(as_json: bool) -> None:
+    """One micro-batch now: every complete pending file is sealed, loaded, built, tested and published.
+
+    Exit code 1 when a file was refused or the run failed; all other files are loaded all the same.
+
+    \b
+    Example:  engagement load
+    """
+    from orchestration.runs import run_micro_batch
+
+    summary = run_micro_batch(load_settings(), _say)
+    if as_json:
+        _print_json(summary)
+    else:
+        _print_load(summary)
+    if summary["refused"]:
+        sys.exit(1)
+
+
+def _print_load(summary: dict[str, Any]) -> None:
+    for name, sentence in summary["refused"].items():
+        _say(f"Refused {name}: {sentence}")
+    for name in summary["repeated"]:
+        _say(f"{name} was loaded before; it adds nothing")
+    for name in summary["ignored"]:
+        _say(f"Left alone: {name} is no event file (.ndjson .jsonl .json .parquet, also .gz or .zst)")
+    for name in summary["growing"]:
+        _say(f"Still growing: {name} is loaded when nobody writes to it any more")
+    if not summary["is_new"]:
+        click.echo("Nothing to load: every landed file is in the current publication.")
+        return
+    click.echo(
+        f"Files {summary['files']}: received {summary['received']:,} = accepted {summary['accepted']:,}"
+        f" + duplicate {summary['duplicate']:,} + rejected {summary['rejected']:,}"
+        f" + suppressed {summary['suppressed']:,}"
+    )
+    for reason, count in summary["rejected_by_reason"].items():
+        click.echo(f"  rejected {count:,}: {reason}")
+    click.echo(f"Published {summary['publication']['id']}, newest event {summary['publication']['as_of']}")
+
+
+@main.command()
+def rebuild() -> None:
+    """Builds every model anew from raw events and publishes.
+
+    \b
+    Example:  engagement rebuild
+    """
+    from orchestration.runs import run_micro_batch
+
+    summary = run_micro_batch(load_settings(), _say, full_refresh=True)
+    click.echo(f"Published {summary['publication']['id']}, newest event {summary['publication']['as_of']}")
+
+
+@main.command()
+@click.option("--from", "date_from", type=_DAY, help="First day, of the reporting zone.")
+@click.option("--to", "date_to", type=_DAY, help="Last day, inclusive.")
+@click.option("--capsule", "capsules", multiple=True, metavar="ID", help="Only this capsule; repeatable.")
+@click.option(
+    "--by", multiple=True, help="A row per day, week, month, hour, capsule, channel, …; repeatable."
+)
+@click.option("--compare", type=click.Choice(["previous", "year", "none"]), default="previous")
+@click.option("--filter", "filters", multiple=True, metavar="DIM=VALUE", help="channel=search; repeatable.")
+@click.option("--bots", type=click.Choice(["exclude", "include", "only"]), default="exclude")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def metrics(
+    date_from: datetime | None,
+    date_to: datetime | None,
+    capsules: tuple[str, ...],
+    by: tuple[str, ...],
+    compare: str,
+    filters: tuple[str, ...],
+    bots: str,
+    as_json: bool,
+) -> None:
+    """Every metric of the registry for a range of days, by default the last 30.
+
+    `change` is the percentage change against the earlier period, `change_points` the percentage points of a
+    rate.
+
+    \b
+    Example:  engagement metrics --from 2026-11-01 --to 2026-11-30 --by channel --json
+    """
+    from app.publications import current_publication
+    from app.queries import metrics_report
+    from app.selection import Selection
+
+    publication = current_publication(load_settings().published)
+    last = date_to.date() if date_to else publication.last_event_date or datetime.now(UTC).date()
+    first = date_from.date() if date_from else last - timedelta(days=29)
+    selection = Selection(first, last, capsules, _parsed_filters(filters), bots)  # type: ignore[arg-type]
+    report = metrics_report(publication, selection, by, compare)  # type: ignore[arg-type]
+    if as_json:
+        _print_json(report)
+    elif by:
+        _print_table(report["rows"])
+    else:
+        _print_metrics(report)
+
+
+def _parsed_filters(filters: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for text in filters:
+        dimension, sign, value = text.partition("=")
+        if not sign or not dimension.strip():
+            raise click.UsageError(f"--filter takes dim=value, such as channel=search, not {text!r}")
+        found[dimension.strip()] = (*found.get(dimension.strip(), ()), value.strip())
+    return found
+
+
+def _print_metrics(report: dict[str, Any]) -> None:
+    from app.format import value_text
+    from app.metrics import METRICS_BY_ID
+
+    click.echo(f"{report['from']} to {report['to']} ({report['timezone']})")
+    for metric_id, figure in report["metrics"].items():
+        label = METRICS_BY_ID[metric_id].label
+        if metric_id == "revenue":
+            for currency, amount in figure.items():
+                click.echo(f"{label} {currency:<40}{amount['value']:>16,.2f}")
+            continue
+        change = f"{figure['change']:+.1f} %" if figure["change"] is not None else ""
+        click.echo(f"{label:<44}{value_text(figure['value'], METRICS_BY_ID[metric_id].unit):>16}{change:>12}")
+
+
+def _print_table(rows: Sequence[dict[str, Any]]) -> None:
+    if not rows:
+        click.echo("No rows.")
+        return
+    names = [name for name in rows[0] if any(row[name] not in (None, {}) for row in rows)]
+    cells = [["" if row[name] is None else str(row[name]) for name in names] for row in rows]
+    widths = [max(len(text) for text in column) for column in zip(names, *cells, strict=True)]
+    for line in (names, *cells):
+        click.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+@main.command()
+@click.argument("table")
+@click.option("--from", "date_from", type=_DAY, help="First day, of the reporting zone.")
+@click.option("--to", "date_to", type=_DAY, help="Last day, inclusive.")
+@click.option("--capsule", "capsules", multiple=True, metavar="ID", help="Only this capsule; repeatable.")
+@click.option(
+    "--format", "export_format", type=click.Choice(["csv", "xlsx", "parquet", "json"]), default="csv"
+)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Target file.")
+def export(
+    table: str,
+    date_from: datetime | None,
+    date_to: datetime | None,
+    capsules: tuple[str, ...],
+    export_format: str,
+    out: Path,
+) -> None:
+    """Writes a mart to a file: every row of the range, text that a spreadsheet would run made harmless.
+
+    \b
+    Example:  engagement export capsule_traffic_daily --from 2026-11-01 --to 2026-11-30 --out november.csv
+    """
+    from app.exports import write_export
+    from app.publications import current_publication
+    from app.queries import table_reader
+
+    publication = current_publication(load_settings().published)
+    if not out.parent.is_dir():
+        raise click.UsageError(f"The folder {out.parent} does not exist; create it or choose another --out")
+    with table_reader(publication, table, _date_of(date_from), _date_of(date_to), capsules) as reader:
+        count = write_export(reader, out, export_format)  # type: ignore[arg-type]
+    click.echo(f"Wrote {count:,} rows of {table} to {out}")
+
+
+def _date_of(moment: datetime | None) -> date | None:
+    return moment.date() if moment else None
+
+
+@main.command()
+@click.argument("query")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def sql(query: str, as_json: bool) -> None:
+    """A read-only query over the current publication (schema `marts`): no files, no network.
+
+    \b
+    Example:  engagement sql "select channel, count(*) from marts.fct_sessions group by all"
+    """
+    from app.publications import current_publication
+    from app.queries import run_query
+
+    rows = run_query(current_publication(load_settings().published), query)
+    if as_json:
+        _print_json(rows)
+    else:
+        _print_table(rows)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(as_json: bool) -> None:
+    """The publication and its age, the last batches, accounting, rejects by reason, disk use.
+
+    \b
+    Example:  engagement status --json
+    """
+    from orchestration.status import state_of
+
+    state = state_of(load_settings(), datetime.now(UTC))
+    if as_json:
+        _print_json(state)
+        return
+    _print_status(state)
+
+
+def _print_status(state: dict[str, Any]) -> None:
+    publication = state["publication"]
+    if publication is None:
+        click.echo(
+            "Nothing is published yet. Drop event files into the landing folder, then: engagement load"
+        )
+    else:
+        click.echo(
+            f"Publication {publication['id']}, {publication['age_seconds']:,.0f} s old; "
+            f"newest event {publication['as_of']}"
+        )
+    landing = state["landing"]
+    click.echo(
+        f"Landing {landing['folder']}: {landing['pending']} pending, {landing['growing']} growing, "
+        f"{landing['refused']} refused"
+    )
+    accounting = state["accounting"]
+    if accounting:
+        click.echo(
+            f"Received {accounting['received']:,} = accepted {accounting['accepted']:,} + duplicate "
+            f"{accounting['duplicate']:,} + rejected {accounting['rejected']:,} + suppressed "
+            f"{accounting['suppressed']:,}"
+        )
+    for reason, count in state["rejected_by_reason"].items():
+        click.echo(f"  rejected {count:,}: {reason}")
+    for file in state["last_files"]:
+        click.echo(
+            f"  {file['loaded_at']}  {file['file_name']}  {file['status']}  {file['accepted_count']:,} accepted"
+        )
+    sizes = ", ".join(f"{name} {size / 1e6:,.1f} MB" for name, size in state["disk_bytes"].items())
+    click.echo(f"Disk: {sizes}")
+
+
+if __name__ == "__main__":
+    main()

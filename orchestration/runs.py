@@ -1,0 +1,82 @@
+"""Starts the job `micro_batch` from the command line: the job the sensor starts, in this process.
+
+Not here: what the job does (`assets.py`).
+"""
+
+import os
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from orchestration.micro_batch import (
+    LoadSummary,
+    create_state_folders,
+    is_behind,
+    wait_until_quiet,
+)
+from orchestration.publication import current_manifest
+from orchestration.services import prepare_dagster_home
+from orchestration.settings import Settings
+
+Say = Callable[[str], None]
+
+
+class RunFailed(RuntimeError):
+    """The job failed; the text says which step, why, and that readers stay on the last publication."""
+
+
+def run_micro_batch(settings: Settings, say: Say, *, full_refresh: bool = False) -> dict[str, Any]:
+    """Loads, builds, tests and publishes; returns the load's accounting and the publication.
+
+    Does nothing when no file waits and the publication holds everything that was loaded.
+    Raises `RunFailed`, `LandingMissing`.
+    """
+    create_state_folders(settings, but_landing=True)
+    view = wait_until_quiet(settings, say)
+    if not view.complete and not full_refresh and not is_behind(settings):
+        idle = LoadSummary(growing=[file.name for file in view.growing], ignored=view.ignored)
+        return {**idle.as_json(), "is_new": False, "publication": _published(settings)}
+    os.environ |= settings.environment()
+    prepare_dagster_home(settings)
+    say("Starting the job micro_batch …")
+    summary = _execute(full_refresh, say)
+    return {**summary, "is_new": True, "publication": _published(settings)}
+
+
+def _execute(full_refresh: bool, say: Say) -> dict[str, Any]:
+    # Dagster and dbt take five seconds to import, which other commands should not wait for.
+    warnings.simplefilter("ignore")
+    import dagster as dg
+
+    from orchestration.definitions import defs
+
+    tags = {"engagement/full_refresh": "true"} if full_refresh else {}
+    job = defs.resolve_job_def("micro_batch")
+    with dg.DagsterInstance.get() as instance:
+        result = job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+    if not result.success:
+        raise RunFailed(
+            f"The run {result.run_id[:8]} failed: {_why(result)}. What was loaded is kept, readers stay on the "
+            "last publication. Mend the cause, then: engagement load"
+        )
+    for event in result.asset_materializations_for_node("raw_events"):
+        if event.asset_key.path == ["raw", "events"]:
+            return dict(event.metadata["summary"].value)  # type: ignore[arg-type]
+    raise RunFailed(f"The run {result.run_id[:8]} loaded nothing")
+
+
+def _why(result: Any) -> str:
+    for event in result.all_events:
+        if event.is_step_failure:
+            failure = event.step_failure_data
+            described = failure.user_failure_data and failure.user_failure_data.description
+            error = failure.error.cause or failure.error
+            return f"{event.step_key}: {(described or error.message).strip()}"
+    return "see `engagement up`, port 3000, for its log"
+
+
+def _published(settings: Settings) -> dict[str, Any] | None:
+    manifest = current_manifest(settings.published)
+    if manifest is None:
+        return None
+    return {"id": manifest.id, "published_at": manifest.published_at, "as_of": manifest.as_of}

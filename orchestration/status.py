@@ -1,0 +1,96 @@
+"""The state of an installation, read from the current publication and the folders; never the warehouse.
+
+Not here: printing (`cli.py`).
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from orchestration.micro_batch import LandingMissing, view_pending
+from orchestration.publication import MARTS_FILE, current_manifest
+from orchestration.settings import Settings
+
+_LAST_FILES: Final = 10
+
+
+def state_of(settings: Settings, now: datetime) -> dict[str, Any]:
+    """What `engagement status` shows. Ages in seconds, sizes in bytes, instants UTC."""
+    manifest = current_manifest(settings.published)
+    marts = settings.published / manifest.id / MARTS_FILE if manifest else None
+    publication = None
+    if manifest:
+        published_at = datetime.fromisoformat(manifest.published_at)
+        publication = {
+            "id": manifest.id,
+            "published_at": manifest.published_at,
+            "as_of": manifest.as_of,
+            "age_seconds": round((now.astimezone(UTC) - published_at).total_seconds(), 1),
+            "accepted_count": manifest.accepted_count,
+        }
+    return {
+        "publication": publication,
+        "landing": _landing(settings),
+        "accounting": _accounting(marts) if marts else None,
+        "rejected_by_reason": _rejected(marts) if marts else {},
+        "last_files": _files(marts) if marts else [],
+        "disk_bytes": {
+            folder.name: _folder_bytes(folder)
+            for folder in (settings.landing, settings.archive, settings.warehouse_file.parent,
+                           settings.published)
+        },
+    }  # fmt: skip
+
+
+def _landing(settings: Settings) -> dict[str, Any]:
+    refused = settings.landing / "refused"
+    count = len(list(refused.rglob("*.reason"))) if refused.is_dir() else 0
+    try:
+        view = view_pending(settings)
+    except LandingMissing:
+        return {"folder": str(settings.landing), "exists": False, "pending": 0, "growing": 0, "refused": 0}
+    return {
+        "folder": str(settings.landing),
+        "exists": True,
+        "pending": len(view.complete),
+        "growing": len(view.growing),
+        "refused": count,
+    }
+
+
+def _accounting(marts: Path) -> dict[str, int]:
+    names = ("received", "accepted", "duplicate", "rejected", "suppressed")
+    sums = ", ".join(f"coalesce(sum({name}_count), 0)::bigint as {name}" for name in names)
+    return _rows(marts, f"select {sums} from marts.ingestion_daily")[0]
+
+
+def _rejected(marts: Path) -> dict[str, int]:
+    rows = _rows(
+        marts,
+        """select reason, sum(rejected_count)::bigint as rejected_count from marts.rejected_daily
+        group by all order by rejected_count desc, reason""",
+    )
+    return {row["reason"]: row["rejected_count"] for row in rows}
+
+
+def _files(marts: Path) -> list[dict[str, Any]]:
+    rows = _rows(
+        marts,
+        f"""select loaded_at, file_name, status, received_count, accepted_count, duplicate_count,
+            rejected_count, suppressed_count
+        from marts.event_files order by loaded_at desc, file_name limit {_LAST_FILES}""",
+    )
+    return [{**row, "loaded_at": f"{row['loaded_at']:%Y-%m-%dT%H:%M:%SZ}"} for row in rows]
+
+
+def _rows(marts: Path, query: str) -> list[dict[str, Any]]:
+    with duckdb.connect(str(marts), read_only=True) as connection:
+        cursor = connection.execute(query)
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _folder_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
