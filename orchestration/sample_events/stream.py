@@ -4,7 +4,7 @@ Why it exists: a first run needs data worth looking at, and the whole pipeline n
 cannot influence. Not here: anything of the pipeline; this package imports none of it.
 
 Deterministic: equal arguments and the same `now` give equal bytes. Another hour of the same day
-changes nothing but today's file, the truth, and what lateness brought since.
+changes today's file and the truth only (and yesterday's file, while a session over midnight lasts).
 
 The truth does not depend on when the stream is loaded: anonymous persons who send an IP address
 have a network of their own, so the tiers `daily` and `session` count them alike (as *unknown*), and a
@@ -124,6 +124,7 @@ class _Stream:
         self.seed = seed
         self.now = int(now.timestamp() * 1000)
         self.last_day = now.astimezone(UTC).date()
+        self.midnight = (self.last_day.toordinal() - _EPOCH_ORDINAL) * MILLISECONDS_OF_DAY
         self.first_day = self.last_day - timedelta(days=day_count - 1)
         self.files = DayFiles(landing)
         self.tally = Tally()
@@ -148,9 +149,9 @@ class _Stream:
         accepted_before = self.tally.accepted_count
         for capsule_index in range(len(self.capsules)):
             for session in self.traffic.plan_day(capsule_index, day_index):
-                self._emit(session, rng, day_index)
+                self._emit(session, day_index)
         for session in self._special_sessions(day_index):
-            self._emit(session, rng, day_index)
+            self._emit(session, day_index)
         self._soil(day_index, self.tally.accepted_count - accepted_before, rng)
         self.files.write(day.isoformat(), is_open=day == self.last_day)
 
@@ -172,10 +173,12 @@ class _Stream:
                     rng,
                 )
 
-    def _emit(self, session: PlannedSession, rng: Random, day_index: int) -> None:
+    def _emit(self, session: PlannedSession, day_index: int) -> None:
         """Write the events of a session and count it; sessions not over by now are left out."""
         if session.steps[-1].instant > self.now:
             return
+        # Its own random numbers, so that a session left out changes no other.
+        rng = Random(f"{self.seed}/{session.session_id}/{session.steps[0].instant}")
         events = spell_events(session, rng)
         if session.is_suppressed:
             self.tally.suppressed_count += len(events)
@@ -185,7 +188,7 @@ class _Stream:
         delay, late_from = self._lateness(session, rng, day_index)
         for index, (step, event) in enumerate(zip(session.steps, events, strict=True)):
             arrival = step.instant
-            if index >= late_from and arrival + delay <= self.now:
+            if index >= late_from and self._may_arrive(arrival, arrival + delay):
                 arrival += delay
                 self.tally.late_count += 1
             line = encode_event(event)
@@ -198,6 +201,10 @@ class _Stream:
                 candidates = self.late if arrival > step.instant + 12 * _HOUR else self.prompt
                 if len(candidates) < _CANDIDATES_OF_A_DAY:
                     candidates.append((step.instant, event))
+
+    def _may_arrive(self, instant: int, arrival: int) -> bool:
+        """Nothing of an earlier day arrives today: its own day's file would depend on the hour."""
+        return arrival < self.midnight or self.midnight <= instant <= arrival <= self.now
 
     def _lateness(self, session: PlannedSession, rng: Random, day_index: int) -> tuple[int, int]:
         """Delay in milliseconds and the first step it applies to."""
