@@ -3,7 +3,7 @@
 Why it exists: every task of an operator and every question of an analyst without a browser. Commands parse
 words, call one function and print; progress goes to stderr, so that stdout can be piped.
 Exit codes: 0 done, 1 failed, 2 wrong usage or setting.
-Not here: what the commands do. Imports inside the commands keep `engagement metrics` from waiting for Dagster.
+Not here: what the commands do. Imports inside the commands keep the others from waiting for Dagster.
 """
 
 import json
@@ -153,19 +153,18 @@ def _write_sample(settings: Settings, arguments: dict[str, int]) -> dict[str, An
 
 def _sample_live(settings: Settings, arguments: dict[str, int]) -> None:
     from orchestration.sample_events.live import write_live
-    from orchestration.sample_events.stream import DEFAULT_SEED
+    from orchestration.sample_events.stream import DEFAULT_CAPSULE_COUNT, DEFAULT_SEED
 
     stop = threading.Event()
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, lambda *_: stop.set())
-    allowed = {name: value for name, value in arguments.items() if name == "capsule_count"}
     _say(f"Writing small files to {settings.landing}; Ctrl-C stops.")
     write_live(
         settings.landing,
         seed=arguments.get("seed", DEFAULT_SEED),
         stop=stop.is_set,
+        capsule_count=arguments.get("capsule_count", DEFAULT_CAPSULE_COUNT),
         on_file=lambda path, count: _say(f"{path.name}: {count} events"),
-        **allowed,
     )
 
 
@@ -354,8 +353,8 @@ def sql(query: str, as_json: bool) -> None:
     \b
     Example:  engagement sql "select channel, count(*) from marts.fct_sessions group by all"
     """
+    from app.free_query import run_query
     from app.publications import current_publication
-    from app.queries import run_query
 
     rows = run_query(current_publication(load_settings().published), query)
     if as_json:
@@ -408,7 +407,8 @@ def _print_status(state: dict[str, Any]) -> None:
         click.echo(f"  rejected {count:,}: {reason}")
     for file in state["last_files"]:
         click.echo(
-            f"  {file['loaded_at']}  {file['file_name']}  {file['status']}  {file['accepted_count']:,} accepted"
+            f"  {file['loaded_at']}  {file['file_name']}  {file['status']}, "
+            f"{file['accepted_count']:,} accepted"
         )
     sizes = ", ".join(f"{name} {size / 1e6:,.1f} MB" for name, size in state["disk_bytes"].items())
     click.echo(f"Disk: {sizes}")

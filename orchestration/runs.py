@@ -56,8 +56,8 @@ def _execute(full_refresh: bool, say: Say) -> dict[str, Any]:
         result = job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
     if not result.success:
         raise RunFailed(
-            f"The run {result.run_id[:8]} failed: {_why(result)}. What was loaded is kept, readers stay on the "
-            "last publication. Mend the cause, then: engagement load"
+            f"The run {result.run_id[:8]} failed: {_why(result)}. What was loaded is kept; readers stay on "
+            "the last publication. Mend the cause, then: engagement load"
         )
     for event in result.asset_materializations_for_node("raw_events"):
         if event.asset_key.path == ["raw", "events"]:
