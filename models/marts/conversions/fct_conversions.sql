@@ -1,0 +1,149 @@
+with events as (
+
+    select * from {{ ref('int_events_counted') }}
+
+),
+
+sessions as (
+
+    select * from {{ ref('fct_sessions') }}
+
+),
+
+conversions as (
+
+    select
+        events.*,
+        sessions.started_at,
+        sessions.visitor_key,
+        sessions.visitor_tier,
+        sessions.channel as session_channel,
+        sessions.source as session_source,
+        sessions.campaign as session_campaign,
+        sessions.country as session_country,
+        sessions.device as session_device,
+        sessions.browser as session_browser,
+        sessions.os as session_os,
+        sessions.is_bot,
+        events.occurred_at
+        - interval '{{ var("first_touch_days") }} days' as first_touch_from
+    from events
+    inner join sessions
+        on events.session_key = sessions.session_key
+    where events.is_conversion
+
+),
+
+-- The visitor's sessions on the capsule that reach into the days before; one may begin earlier, so its
+-- events are asked, not its start.
+touching_sessions as (
+
+    select
+        conversions.event_key,
+        conversions.occurred_at as converted_at,
+        conversions.first_touch_from,
+        sessions.session_key,
+        sessions.started_at
+    from conversions
+    inner join sessions
+        on
+            conversions.capsule_id = sessions.capsule_id
+            and conversions.visitor_tier = sessions.visitor_tier
+            and conversions.visitor_key = sessions.visitor_key
+            and conversions.first_touch_from <= sessions.ended_at
+            and conversions.occurred_at >= sessions.started_at
+    where conversions.visitor_tier in ('user', 'visitor')
+
+),
+
+touches as (
+
+    select
+        event_key,
+        converted_at,
+        started_at as touched_at
+    from touching_sessions
+    where started_at >= first_touch_from
+    union all
+    select
+        touching_sessions.event_key,
+        touching_sessions.converted_at,
+        events.occurred_at as touched_at
+    from touching_sessions
+    inner join events
+        on
+            touching_sessions.session_key = events.session_key
+            and touching_sessions.first_touch_from <= events.occurred_at
+            and touching_sessions.converted_at >= events.occurred_at
+    where touching_sessions.started_at < touching_sessions.first_touch_from
+
+),
+
+first_touches as (
+
+    select
+        event_key,
+        converted_at,
+        min(touched_at) as first_touch_at
+    from touches
+    group by event_key, converted_at
+
+),
+
+final as (
+
+    select
+        -- ids
+        cast(conversions.event_key as string) as conversion_key,
+        cast(conversions.capsule_id as string) as capsule_id,
+        cast(conversions.session_key as string) as session_key,
+        cast(conversions.visitor_key as string) as visitor_key,
+        cast(conversions.cta_id as string) as cta_id,
+
+        -- text
+        cast(conversions.visitor_tier as string) as visitor_tier,
+        cast(conversions.conversion_type as string) as conversion_type,
+        cast(coalesce(conversions.cta_type, 'unknown') as string) as cta_type,
+        cast(conversions.currency as string) as currency,
+        cast(conversions.session_channel as string) as channel,
+        cast(conversions.session_source as string) as source,
+        cast(conversions.session_campaign as string) as campaign,
+        cast(conversions.session_country as string) as country,
+        cast(conversions.session_device as string) as device,
+        cast(conversions.session_browser as string) as browser,
+        cast(conversions.session_os as string) as os,
+
+        -- numbers
+        cast(conversions.amount as decimal(18, 4)) as amount,
+        cast(
+            {{ seconds_between('conversions.started_at', 'conversions.occurred_at') }}
+            as double
+        ) as seconds_from_session_start,
+        cast(
+            {{ seconds_between(
+                'first_touches.first_touch_at', 'conversions.occurred_at'
+            ) }}
+            as double
+        ) as seconds_from_first_touch,
+
+        -- booleans
+        cast(conversions.is_lead as boolean) as is_lead,
+        cast(conversions.is_sale as boolean) as is_sale,
+        cast(conversions.is_cta_click as boolean) as is_cta_click,
+        cast(conversions.is_bot as boolean) as is_bot,
+
+        -- timestamps
+        cast(conversions.occurred_at as timestamp) as converted_at,
+        cast({{ reporting_date('conversions.occurred_at') }} as date)
+            as conversion_date,
+        cast(conversions.event_date as date) as event_date
+    from conversions
+    left join first_touches
+        on
+            conversions.event_key = first_touches.event_key
+            and conversions.occurred_at = first_touches.converted_at
+
+)
+
+select * from final
+order by capsule_id, converted_at, conversion_key

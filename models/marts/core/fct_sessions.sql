@@ -1,0 +1,212 @@
+-- Ordered by capsule and start on disk, so that a page about one capsule reads few row groups.
+
+with events as (
+
+    select * from {{ ref('int_events_counted') }}
+
+),
+
+traffic_sources as (
+
+    select * from {{ ref('int_traffic_sources_classified') }}
+
+),
+
+device_types as (
+
+    select * from {{ ref('device_types') }}
+
+),
+
+country_spellings as (
+
+    select * from {{ ref('country_spellings') }}
+
+),
+
+described_events as (
+
+    select
+        events.*,
+        traffic_sources.channel,
+        traffic_sources.source,
+        traffic_sources.campaign,
+        country_spellings.country,
+        -- A label nobody listed is a device all the same.
+        case
+            when events.device_label is not null
+                then coalesce(device_types.device, 'other')
+        end as device,
+        -- The first event with a known channel; without one, the first that says anything.
+        case
+            when traffic_sources.channel = 'unknown' then events.event_number + 1e9
+            when traffic_sources.channel is not null then events.event_number
+        end as source_rank
+    from events
+    left join traffic_sources
+        on
+            events.source_label is not distinct from traffic_sources.source_label
+            and events.referrer_domain
+            is not distinct from traffic_sources.referrer_domain
+            and events.is_internal_referrer = traffic_sources.is_internal_referrer
+            and events.utm_source is not distinct from traffic_sources.utm_source
+            and events.utm_medium is not distinct from traffic_sources.utm_medium
+            and events.utm_campaign is not distinct from traffic_sources.utm_campaign
+            and events.click_id is not distinct from traffic_sources.click_id
+    left join device_types
+        on events.device_label = device_types.device_label
+    left join country_spellings
+        on events.country_label = country_spellings.country_label
+
+),
+
+sessions as (
+
+    select
+        session_key,
+        min(capsule_id) as capsule_id,
+        min(client_session_key) as client_session_key,
+        -- A second user begins a new session, so there is one at most.
+        min(user_key) as user_key,
+        min_by(visitor_id_key, event_number)
+            filter (where visitor_id_key is not null) as visitor_id_key,
+        min_by(daily_key, event_number)
+            filter (where daily_key is not null) as daily_key,
+        min(occurred_at) as started_at,
+        max(occurred_at) as ended_at,
+        min_by(channel, source_rank)
+            filter (where source_rank is not null) as channel,
+        min_by(source, source_rank)
+            filter (where source_rank is not null) as source,
+        min_by(campaign, source_rank)
+            filter (where source_rank is not null) as campaign,
+        min_by(country, event_number) filter (where country is not null) as country,
+        min_by(device, event_number)
+            filter (where device <> 'unknown') as device,
+        min_by(browser, event_number) filter (where browser is not null) as browser,
+        min_by(os, event_number) filter (where os is not null) as os,
+        count_if(is_bot_agent) as bot_agent_count,
+        count_if(device = 'bot') as bot_device_count,
+        count_if(is_in_burst) as burst_count,
+        sum(least(gap_seconds, {{ var('engaged_gap_seconds') }})) as engaged_seconds,
+        count(*) as event_count,
+        count_if(is_view) as view_count,
+        count_if(is_turn) as turn_count,
+        count_if(is_assistant_message) as assistant_message_count,
+        count_if(is_system_message) as system_message_count,
+        count_if(is_content_access) as content_access_count,
+        count_if(is_citation) as citation_count,
+        count_if(is_search) as search_count,
+        count_if(is_search and result_count = 0) as zero_result_search_count,
+        count_if(is_cta_impression) as cta_impression_count,
+        count_if(is_cta_click) as cta_click_count,
+        count_if(is_conversion) as conversion_count,
+        count_if(is_lead) as lead_count,
+        count_if(is_feedback) as feedback_count,
+        count_if(is_custom_event) as custom_event_count,
+        count_if(is_person_action) as person_action_count,
+        count_if(is_engaging_action) as engaging_action_count
+    from described_events
+    group by session_key
+
+),
+
+identified_sessions as (
+
+    select
+        *,
+        coalesce(user_key, visitor_id_key, daily_key, client_session_key)
+            as visitor_key,
+        case
+            when user_key is not null then 'user'
+            when visitor_id_key is not null then 'visitor'
+            when daily_key is not null then 'daily'
+            else 'session'
+        end as visitor_tier,
+        {{ seconds_between('started_at', 'ended_at') }} as session_seconds
+    from sessions
+
+),
+
+judged_sessions as (
+
+    select
+        *,
+        case
+            when bot_device_count > 0 then 'device'
+            when bot_agent_count > 0 then 'user_agent'
+            when
+                session_seconds > {{ var('bot_session_hours') }} * 3600.0
+                then 'session_too_long'
+            when burst_count > 0 then 'too_many_events'
+        end as bot_reason,
+        visitor_tier in ('user', 'visitor')
+        and started_at
+        > min(started_at) over (partition by capsule_id, visitor_tier, visitor_key)
+            as is_returning
+    from identified_sessions
+
+),
+
+final as (
+
+    select
+        -- ids
+        cast(session_key as string) as session_key,
+        cast(capsule_id as string) as capsule_id,
+        cast(visitor_key as string) as visitor_key,
+
+        -- text
+        cast(visitor_tier as string) as visitor_tier,
+        cast(coalesce(channel, 'unknown') as string) as channel,
+        cast(coalesce(source, 'unknown') as string) as source,
+        cast(coalesce(campaign, 'unknown') as string) as campaign,
+        cast(coalesce(country, 'unknown') as string) as country,
+        cast(coalesce(device, 'unknown') as string) as device,
+        cast(coalesce(browser, 'unknown') as string) as browser,
+        cast(coalesce(os, 'unknown') as string) as os,
+        cast(bot_reason as string) as bot_reason,
+
+        -- numbers
+        cast(session_seconds as double) as session_seconds,
+        cast(engaged_seconds as double) as engaged_seconds,
+        cast(event_count as bigint) as event_count,
+        cast(view_count as bigint) as view_count,
+        cast(turn_count as bigint) as turn_count,
+        cast(turn_count + assistant_message_count as bigint) as message_count,
+        cast(assistant_message_count as bigint) as assistant_message_count,
+        cast(system_message_count as bigint) as system_message_count,
+        cast(content_access_count as bigint) as content_access_count,
+        cast(citation_count as bigint) as citation_count,
+        cast(search_count as bigint) as search_count,
+        cast(zero_result_search_count as bigint) as zero_result_search_count,
+        cast(cta_impression_count as bigint) as cta_impression_count,
+        cast(cta_click_count as bigint) as cta_click_count,
+        cast(conversion_count as bigint) as conversion_count,
+        cast(lead_count as bigint) as lead_count,
+        cast(feedback_count as bigint) as feedback_count,
+        cast(custom_event_count as bigint) as custom_event_count,
+
+        -- booleans
+        cast(bot_reason is not null as boolean) as is_bot,
+        cast(turn_count > 0 as boolean) as is_conversation,
+        cast(view_count = 1 and person_action_count = 0 as boolean) as is_bounce,
+        cast(
+            engaging_action_count > 0
+            or view_count >= 2
+            or engaged_seconds >= {{ var('engaged_session_seconds') }}
+            as boolean
+        ) as is_engaged,
+        cast(is_returning as boolean) as is_returning,
+
+        -- timestamps
+        cast(started_at as timestamp) as started_at,
+        cast(ended_at as timestamp) as ended_at,
+        cast({{ reporting_date('started_at') }} as date) as session_date,
+        cast(started_at as date) as event_date
+    from judged_sessions
+
+)
+
+select * from final
+order by capsule_id, started_at, session_key

@@ -1,0 +1,40 @@
+with events as (
+
+    select * from {{ ref('int_events_counted') }}
+
+),
+
+sessions as (
+
+    select * from {{ ref('fct_sessions') }}
+
+),
+
+final as (
+
+    select
+        -- ids
+        cast(events.event_key as string) as event_key,
+        cast(events.capsule_id as string) as capsule_id,
+        cast(events.session_key as string) as session_key,
+        cast(sessions.visitor_key as string) as visitor_key,
+
+        -- text
+        cast(events.event_name as string) as event_name,
+        cast(events.properties as string) as properties,
+
+        -- booleans
+        cast(sessions.is_bot as boolean) as is_bot,
+
+        -- timestamps
+        cast(events.occurred_at as timestamp) as occurred_at,
+        cast({{ reporting_date('events.occurred_at') }} as date) as activity_date,
+        cast(events.event_date as date) as event_date
+    from events
+    inner join sessions
+        on events.session_key = sessions.session_key
+    where events.is_custom_event
+
+)
+
+select * from final
