@@ -27,7 +27,6 @@ class Source:
     day: str
     hour: str | None
     dimensions: Mapping[str, str]
-    bots: str | None = "is_bot"
 
 
 @dataclass(frozen=True)
@@ -62,9 +61,9 @@ RELATIONS: Final[dict[Relation, Source]] = {
     "ctas": Source(
         "session_activity_hourly", "activity_date", "activity_hour_at", _SESSION_DIMENSIONS
     ),
-    # Without hours, sources and bots: what is asked along those is null for its metrics.
+    # Without hours and sources: what is asked along those is null for its metrics.
     "content": Source(
-        "content_engagement_daily", "activity_date", None, {"capsule": "capsule_id"}, bots=None
+        "content_engagement_daily", "activity_date", None, {"capsule": "capsule_id"}
     ),
 }  # fmt: skip
 
@@ -100,7 +99,6 @@ def answers(relation: Relation, selection: Selection, by: Sequence[str], tables:
         and has_keys
         and all(name in source.dimensions for name in selection.filters)
         and (selection.until is None or source.hour is not None)
-        and (selection.bots == "exclude" or source.bots is not None)
     )
 
 
@@ -132,8 +130,8 @@ def conditions(source: Source, selection: Selection, parameters: dict[str, Any])
         found.append(f"{source.hour} < {until}")
     if selection.capsules:
         found.append(f"capsule_id in ({listed('capsule', selection.capsules)})")
-    if source.bots is not None and selection.bots != "include":
-        found.append(source.bots if selection.bots == "only" else f"not {source.bots}")
+    if selection.bots != "include":
+        found.append("is_bot" if selection.bots == "only" else "not is_bot")
     for name, values in selection.filters.items():
         if values and name in source.dimensions:
             found.append(f"{source.dimensions[name]} in ({listed(name, values)})")

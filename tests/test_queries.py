@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime
 
 import duckdb
 import pytest
-from publication_fixture import TABLES, write_publication
 
 from app.comparison import NOT_BEGUN, NOT_COMPARABLE, compare_values, earlier_period
 from app.publications import (
@@ -28,6 +27,7 @@ from app.queries import (
     table_reader,
 )
 from app.selection import Selection, SelectionError
+from tests.publication_fixture import TABLES, write_publication
 
 WEEK = Selection(date(2026, 3, 9), date(2026, 3, 15))
 

@@ -1,0 +1,111 @@
+"""Data quality: is everything here, what was left out, and why."""
+
+import streamlit as st
+
+from app.breakdowns import (
+    FATES,
+    accounting_by_day,
+    bots_left_out,
+    event_files,
+    load_totals,
+    rejected_reasons,
+)
+from app.charts import bars, parts_by_day
+from app.format import count_text, name_text, rate_text
+from app.guards import explain_missing
+from app.key_figures import card, ranking_rows
+from app.view import ask, current_view
+
+TIER_NAMES = {
+    "user": "Signed in",
+    "visitor": "Agreed to be recognised",
+    "daily": "Recognised for a day",
+    "session": "One session only",
+}
+
+view = current_view()
+st.caption("Every line that was ever received is accounted for; the period filter does not apply to loading.")
+
+totals = ask(load_totals, view.publication)
+if totals:
+    with st.grid(5, min_column_width=150):
+        for fate in ("received", *FATES):
+            share = totals[fate] / totals["received"] if totals["received"] else None
+            st.metric(
+                f"Lines {fate}",
+                count_text(totals[fate]),
+                None if fate == "received" else rate_text(share),
+                delta_color="off",
+                delta_arrow="off",
+                border=True,
+                height="stretch",
+            )
+    missing = totals["received"] - sum(totals[fate] for fate in FATES)
+    if missing:
+        st.error(f"{count_text(missing)} lines are not accounted for. Please tell a data engineer.")
+    else:
+        st.caption("Received = accepted + duplicate + rejected + suppressed: the sum is exact.")
+
+with card("Lines by day of loading"):
+    if not explain_missing(view, "Loading days", "ingestion_daily"):
+        days = ask(accounting_by_day, view.publication)
+        named = [{**row, "fate": name_text(row["fate"])} for row in days]
+        st.altair_chart(
+            parts_by_day(named, "load_date", "fate", "line_count", [name_text(fate) for fate in FATES]),
+            alt="Lines received per loading day, stacked by accepted, duplicate, rejected, suppressed",
+        )
+
+with st.grid(2, min_column_width=320):
+    with card("Why lines were rejected"):
+        reasons = ask(rejected_reasons, view.publication)
+        if reasons:
+            st.dataframe(
+                [
+                    {
+                        "Reason": name_text(row["reason"]),
+                        "Field": row["field"] or "–",
+                        "Lines": row["rejected_count"],
+                    }
+                    for row in reasons
+                ],
+                hide_index=True,
+                column_config={"Lines": st.column_config.NumberColumn(format="localized")},
+                alt="Rejected lines by reason and field",
+            )
+        else:
+            st.markdown("No line was rejected.")
+    with card("How visitors are recognised", f"Visitors in the chosen period, {view.period_text}."):
+        tiers, _ = ranking_rows(view, "visitor_tier", ("visitor_count",), TIER_NAMES)
+        if tiers:
+            st.altair_chart(
+                bars(tiers, "name", "visitor_count", "Visitors"), alt="Visitors by tier of identity"
+            )
+        bots = ask(bots_left_out, view.publication, view.selection)
+        st.caption(
+            f"Bots in this period: {count_text(bots['session_count'])} sessions with "
+            f"{count_text(bots['view_count'])} views, flagged and left out unless asked for."
+        )
+
+with card("Files", "The newest first."):
+    if not explain_missing(view, "Files", "event_files"):
+        st.dataframe(
+            [
+                {
+                    "File": row["file_name"],
+                    "Status": name_text(row["status"]),
+                    "Received": row["received_count"],
+                    "Accepted": row["accepted_count"],
+                    "Duplicate": row["duplicate_count"],
+                    "Rejected": row["rejected_count"],
+                    "Suppressed": row["suppressed_count"],
+                    "Loaded (UTC)": row["loaded_at"],
+                }
+                for row in ask(event_files, view.publication)
+            ],
+            hide_index=True,
+            column_config={
+                "File": st.column_config.TextColumn(width="medium"),
+                "Loaded (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),
+            },
+            alt="Files with their accounting",
+        )

@@ -1,0 +1,343 @@
+"""What the tabs show beside the registry's metrics: distributions, rankings, accounting.
+
+Each function answers with plain rows (dicts) for one chart or table, from one mart, and an empty
+list when the publication lacks it. Values are bound, identifiers are constants.
+Not here: Streamlit, formatting, the registry's metrics (`queries.py`).
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from app.publications import Publication
+from app.queries import finite, metric_rows, metric_values, rows_of, table_columns
+from app.selection import Selection
+from app.statements import RELATIONS, Statement, conditions
+
+WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+# METRICS.md, "Session duration": upper bounds in seconds, inclusive; the last has none.
+DURATION_BUCKETS: Final = (
+    ("0 s", 0), ("1–10 s", 10), ("11–30 s", 30), ("31–60 s", 60), ("1–3 min", 180),
+    ("3–10 min", 600), ("10–30 min", 1800), ("over 30 min", None),
+)  # fmt: skip
+# METRICS.md, "Depth".
+TURN_BUCKETS: Final = (
+    ("0", 0), ("1", 1), ("2", 2), ("3", 3), ("4", 4), ("5", 5), ("6–10", 10), ("11–20", 20),
+    ("21+", None),
+)  # fmt: skip
+OTHER: Final = "other"
+FATES: Final = ("accepted", "duplicate", "rejected", "suppressed")
+LOAD_DAYS_SHOWN: Final = 30
+FILES_SHOWN: Final = 50
+
+
+def has_tables(publication: Publication, *tables: str) -> bool:
+    return all(table in table_columns(publication) for table in tables)
+
+
+def _dicts(
+    publication: Publication, columns: Sequence[str], sql: str, parameters: dict[str, Any]
+) -> list[dict[str, Any]]:
+    return [
+        {name: finite(value) for name, value in zip(columns, row, strict=True)}
+        for row in rows_of(publication, Statement(sql, parameters))
+    ]
+
+
+def _bucketed(
+    publication: Publication,
+    selection: Selection,
+    measure: str,
+    buckets: Sequence[tuple[str, int | None]],
+) -> list[dict[str, Any]]:
+    """Sessions per bucket of `measure`, every bucket present, with the share of all sessions."""
+    if not has_tables(publication, "fct_sessions"):
+        return []
+    branches = " ".join(
+        f"when {measure} <= {bound} then {index}"
+        for index, (_, bound) in enumerate(buckets)
+        if bound is not None
+    )
+    parameters: dict[str, Any] = {}
+    where = conditions(RELATIONS["sessions"], selection, parameters)
+    found = dict(
+        rows_of(
+            publication,
+            Statement(
+                f"select case {branches} else {len(buckets) - 1} end as bucket, count(*) "
+                f"from marts.fct_sessions where {where} group by all",
+                parameters,
+            ),
+        )
+    )
+    total = sum(found.values())
+    return [
+        {
+            "bucket": name,
+            "session_count": found.get(index, 0),
+            "share": found.get(index, 0) / total if total else None,
+        }
+        for index, (name, _) in enumerate(buckets)
+    ]
+
+
+def session_durations(publication: Publication, selection: Selection) -> list[dict[str, Any]]:
+    return _bucketed(publication, selection, "session_seconds", DURATION_BUCKETS)
+
+
+def conversation_depths(publication: Publication, selection: Selection) -> list[dict[str, Any]]:
+    return _bucketed(publication, selection, "turn_count", TURN_BUCKETS)
+
+
+def weekday_hours(publication: Publication, selection: Selection) -> list[dict[str, Any]]:
+    """Sessions started per weekday and hour of the reporting zone, on an average such hour."""
+    if not has_tables(publication, "fct_sessions"):
+        return []
+    totals: dict[tuple[int, int], int] = defaultdict(int)
+    occurrences: dict[tuple[int, int], int] = defaultdict(int)
+    for row in metric_rows(publication, selection, ["hour"], ["session_count"]):
+        cell = (row["hour"].weekday(), row["hour"].hour)
+        totals[cell] += row["session_count"]
+        occurrences[cell] += 1
+    return [
+        {
+            "weekday": WEEKDAYS[weekday],
+            "hour": hour,
+            "session_count": totals[weekday, hour],
+            "sessions_per_hour": totals[weekday, hour] / occurrences[weekday, hour],
+        }
+        for weekday, hour in sorted(occurrences)
+    ]
+
+
+def turn_drop_offs(publication: Publication, selection: Selection, turns: int = 15) -> list[dict[str, Any]]:
+    """Per turn number: sessions that reached it, and those of them that ended there unconverted."""
+    if not has_tables(publication, "conversation_depth_daily"):
+        return []
+    parameters: dict[str, Any] = {"turns": turns}
+    where = _range("session_date", selection, parameters)
+    where += " and turn_number between 1 and $turns"
+    return _dicts(
+        publication,
+        (
+            "turn_number",
+            "reached_count",
+            "dropped_count",
+            "finished_count",
+            "continued_count",
+            "drop_off_rate",
+        ),
+        "select turn_number, sum(reached_count), sum(dropped_count), sum(finished_count), "
+        "sum(reached_count) - sum(dropped_count) - sum(finished_count), "
+        "cast(sum(dropped_count) as double) / nullif(sum(reached_count), 0) "
+        f"from marts.conversation_depth_daily where {where} group by all order by turn_number",
+        parameters,
+    )
+
+
+def _range(day: str, selection: Selection, parameters: dict[str, Any]) -> str:
+    """The condition of a daily rollup, which knows days, capsules and bots but no sources."""
+    parameters |= {"date_from": selection.date_from, "date_to": selection.date_to}
+    found = [f"{day} between $date_from and $date_to"]
+    if selection.capsules:
+        parameters["capsules"] = list(selection.capsules)
+        found.append("capsule_id = any($capsules)")
+    if selection.bots != "include":
+        found.append("is_bot" if selection.bots == "only" else "not is_bot")
+    return " and ".join(found)
+
+
+def content_items(publication: Publication, selection: Selection, limit: int = 100) -> list[dict[str, Any]]:
+    """The content items most opened in the range; distinct sessions and visitors are not additive."""
+    if not has_tables(publication, "content_engagement_daily", "dim_content"):
+        return []
+    parameters: dict[str, Any] = {"limit": limit}
+    where = _range("activity_date", selection, parameters)
+    return _dicts(
+        publication,
+        ("capsule_id", "content_id", "content_title", "content_type", "access_count",
+         "citation_count", "relevance_score", "relevance_score_count"),
+        "with used as (select capsule_id, content_id, sum(access_count) as access_count, "
+        "sum(citation_count) as citation_count, "
+        "cast(sum(relevance_score_sum) as double) / nullif(sum(relevance_score_count), 0) "
+        "as relevance_score, sum(relevance_score_count) as relevance_score_count "
+        f"from marts.content_engagement_daily where {where} group by all) "
+        "select used.capsule_id, used.content_id, "
+        "coalesce(dim_content.content_title, used.content_id), dim_content.content_type, "
+        "used.access_count, used.citation_count, used.relevance_score, used.relevance_score_count "
+        "from used left join marts.dim_content "
+        "on dim_content.capsule_id = used.capsule_id and dim_content.content_id = used.content_id "
+        "order by used.access_count desc, used.citation_count desc, used.content_id limit $limit",
+        parameters,
+    )  # fmt: skip
+
+
+def search_queries(publication: Publication, selection: Selection, limit: int = 100) -> list[dict[str, Any]]:
+    """What people looked for most, with the share that found nothing."""
+    if not has_tables(publication, "search_queries_daily"):
+        return []
+    parameters: dict[str, Any] = {"limit": limit}
+    where = _range("activity_date", selection, parameters)
+    return _dicts(
+        publication,
+        ("query", "search_count", "zero_result_count", "zero_result_rate"),
+        "select search_query, sum(search_count) as search_count, sum(zero_result_count), "
+        "cast(sum(zero_result_count) as double) / nullif(sum(search_count), 0) "
+        f"from marts.search_queries_daily where {where} and search_query is not null "
+        "group by search_query order by search_count desc, search_query limit $limit",
+        parameters,
+    )
+
+
+def cta_performance(publication: Publication, selection: Selection, limit: int = 50) -> list[dict[str, Any]]:
+    """Every call to action with impressions, clicks and the rate between them, never above 1."""
+    if not has_tables(publication, "cta_performance_daily"):
+        return []
+    parameters: dict[str, Any] = {"limit": limit}
+    where = _range("activity_date", selection, parameters)
+    return _dicts(
+        publication,
+        ("capsule_id", "cta_id", "cta_type", "impression_count", "click_count",
+         "click_through_rate", "conversion_count"),
+        "select capsule_id, cta_id, cta_type, sum(impression_count), "
+        "sum(click_count) as click_count, "
+        "cast(least(sum(click_count), sum(impression_count)) as double) "
+        "/ nullif(sum(impression_count), 0), sum(conversion_count) "
+        f"from marts.cta_performance_daily where {where} group by all "
+        "order by click_count desc, capsule_id, cta_id limit $limit",
+        parameters,
+    )  # fmt: skip
+
+
+def load_days(publication: Publication) -> list[dict[str, Any]]:
+    """The accounting per day of loading, newest last, the newest 30 days that loaded something."""
+    if not has_tables(publication, "ingestion_daily"):
+        return []
+    return _dicts(
+        publication,
+        ("load_date", "received_count", "accepted_count", "duplicate_count", "rejected_count",
+         "suppressed_count"),
+        "select * from (select load_date, sum(received_count), sum(accepted_count), "
+        "sum(duplicate_count), sum(rejected_count), sum(suppressed_count) "
+        "from marts.ingestion_daily group by load_date order by load_date desc limit $days) "
+        "order by load_date",
+        {"days": LOAD_DAYS_SHOWN},
+    )  # fmt: skip
+
+
+def load_totals(publication: Publication) -> dict[str, int]:
+    """The accounting over everything ever loaded; empty without the mart."""
+    if not has_tables(publication, "ingestion_daily"):
+        return {}
+    columns = ("received", "accepted", "duplicate", "rejected", "suppressed")
+    sums = ", ".join(f"coalesce(sum({name}_count), 0)" for name in columns)
+    return _dicts(publication, columns, f"select {sums} from marts.ingestion_daily", {})[0]
+
+
+def rejected_reasons(publication: Publication) -> list[dict[str, Any]]:
+    """Rejected lines by reason and the field that offended, most frequent first."""
+    if not has_tables(publication, "rejected_daily"):
+        return []
+    return _dicts(
+        publication,
+        ("reason", "field", "rejected_count", "last_load_date"),
+        "select reason, field, sum(rejected_count) as rejected_count, max(load_date) "
+        "from marts.rejected_daily group by reason, field "
+        "order by rejected_count desc, reason, field",
+        {},
+    )
+
+
+def event_files(publication: Publication) -> list[dict[str, Any]]:
+    """The newest files with their accounting."""
+    if not has_tables(publication, "event_files"):
+        return []
+    columns = (
+        "file_name", "status", "received_count", "accepted_count", "duplicate_count",
+        "rejected_count", "suppressed_count", "loaded_at",
+    )  # fmt: skip
+    return _dicts(
+        publication,
+        columns,
+        f"select {', '.join(columns)} from marts.event_files "
+        "order by loaded_at desc, file_id desc limit $files",
+        {"files": FILES_SHOWN},
+    )
+
+
+def bots_left_out(publication: Publication, selection: Selection) -> dict[str, Any]:
+    """Sessions, visitors and views of bots in the range, whatever the reader chose about bots."""
+    return metric_values(
+        publication,
+        replace(selection, bots="only"),
+        ("session_count", "visitor_count", "view_count"),
+    )
+
+
+def capsule_names(publication: Publication) -> dict[str, str]:
+    """Every capsule id with its name; its id where the catalogue has none."""
+    if not has_tables(publication, "dim_capsules"):
+        return {}
+    rows = rows_of(
+        publication,
+        Statement(
+            "select capsule_id, coalesce(nullif(capsule_name, ''), capsule_id) as name "
+            "from marts.dim_capsules order by lower(name), capsule_id",
+            {},
+        ),
+    )
+    return dict(rows)
+
+
+def country_names(publication: Publication) -> dict[str, str]:
+    """English names by ISO code, where the publication has them; else codes stay codes."""
+    columns = table_columns(publication).get("countries", ())
+    code = next((name for name in ("country", "country_code", "code") if name in columns), None)
+    name = next((name for name in ("country_name", "name") if name in columns), None)
+    if code is None or name is None:
+        return {}
+    return dict(rows_of(publication, Statement(f"select {code}, {name} from marts.countries", {})))
+
+
+def parts_over_time(
+    publication: Publication, selection: Selection, key: str, metric_id: str, largest: int = 5
+) -> list[dict[str, Any]]:
+    """An additive metric per bucket of time and value of `key`; small values are one part, other."""
+    grain = grain_of(selection)
+    totals = {
+        row[key]: row[metric_id] or 0 for row in metric_rows(publication, selection, [key], [metric_id])
+    }
+    ranked = sorted(totals, key=lambda name: (-totals[name], name))
+    kept = ranked if len(ranked) <= largest + 1 else ranked[:largest]
+    names = kept if len(kept) == len(ranked) else [*kept, OTHER]
+    sums: dict[tuple[Any, str], int] = defaultdict(int)
+    for row in metric_rows(publication, selection, [grain, key], [metric_id]):
+        sums[row[grain], row[key] if row[key] in kept else OTHER] += row[metric_id] or 0
+    return [
+        {"start": start, "part": part, "count": count, "rank": names.index(part)}
+        for (start, part), count in sums.items()
+    ]
+
+
+def part_order(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """The parts of `parts_over_time` from the largest to other."""
+    return list(dict.fromkeys(row["part"] for row in sorted(rows, key=lambda row: row["rank"])))
+
+
+def accounting_by_day(publication: Publication) -> list[dict[str, Any]]:
+    """Received lines per loading day, one row per fate."""
+    return [
+        {"load_date": row["load_date"], "fate": fate, "line_count": row[f"{fate}_count"], "rank": rank}
+        for row in load_days(publication)
+        for rank, fate in enumerate(FATES)
+    ]
+
+
+def grain_of(selection: Selection) -> str:
+    """How finely a trend is drawn: hours of one day, days of a quarter, weeks of a year, months."""
+    if selection.day_count == 1:
+        return "hour"
+    if selection.day_count <= 100:
+        return "day"
+    return "week" if selection.day_count <= 400 else "month"

@@ -1,0 +1,47 @@
+"""What a page says when there is nothing to draw, and the rows of its trend.
+
+Why it exists: empty states are designed once, in a business user's words.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from app.breakdowns import grain_of, has_tables
+from app.queries import metric_rows, metric_values
+from app.view import View, ask
+
+
+def explain_no_events(view: View) -> None:
+    """Stops the page, in plain words, when the chosen days and filters hold no event."""
+    found = ask(metric_values, view.publication, view.selection, ("view_count", "visitor_count"))
+    if any(found.values()):
+        return
+    first = view.publication.first_event_date
+    last = view.publication.last_event_date
+    with st.container(border=True):
+        st.subheader("No events in this period", anchor=False)
+        st.markdown(
+            f"Nothing happened between the chosen days for this selection. Events are there from "
+            f"{first} to {last}: choose a longer period, other capsules, or count bots as well."
+        )
+    st.stop()
+
+
+def explain_missing(view: View, what: str, *tables: str) -> bool:
+    """Whether a mart is missing; says so where its chart would be."""
+    if has_tables(view.publication, *tables):
+        return False
+    st.info(f"{what} are not part of this publication yet. They appear after the next full build.")
+    return True
+
+
+def trend_rows(view: View, metric_id: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The metric per bucket of time, and that of the whole earlier period (none: an empty list)."""
+    grain = grain_of(view.selection)
+    rows = ask(metric_rows, view.publication, view.selection, (grain,), (metric_id,))
+    if view.earlier.selection is None:
+        return rows, []
+    whole = replace(view.earlier.selection, until=None)
+    return rows, ask(metric_rows, view.publication, whole, (grain,), (metric_id,))

@@ -1,0 +1,177 @@
+"""Draws figures of the registry: cards with change, previous value and sparkline, and tables.
+
+Why it exists: every tab shows a metric the same way, with its definition one click away.
+Not here: which metrics a tab shows (the pages), what they mean (`metrics.py`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal
+
+import streamlit as st
+
+from app.breakdowns import grain_of
+from app.comparison import NOT_COMPARABLE, Change
+from app.format import (
+    change_text,
+    count_text,
+    escape_markdown,
+    money_text,
+    name_text,
+    range_text,
+    value_text,
+)
+from app.metrics import METRICS, METRICS_BY_ID, Metric
+from app.queries import Comparison, compare, metric_rows
+from app.view import View, ask
+
+DeltaColour = Literal["normal", "inverse", "off"]
+COLOUR_OF_GOOD: Final[dict[str, DeltaColour]] = {"up": "normal", "down": "inverse", "neutral": "off"}
+CARD_WIDTH: Final = 210
+CURRENCIES_SHOWN: Final = 4
+
+
+def key_figures(view: View, metric_ids: Sequence[str], columns: int = 4) -> None:
+    """A wall of cards, one per metric; revenue becomes one per currency."""
+    found = ask(compare, view.publication, view.selection, view.comparing)
+    grain = grain_of(view.selection)
+    rows = ask(metric_rows, view.publication, view.selection, (grain,), tuple(metric_ids))
+    whole = rows[:-1] if view.earlier.is_so_far and len(rows) > 3 else rows
+    single = [METRICS_BY_ID[name] for name in metric_ids if METRICS_BY_ID[name].unit != "money"]
+    with st.grid(columns, min_column_width=CARD_WIDTH):
+        for metric in single:
+            change = found.figures[metric.id]
+            history = [row[metric.id] for row in whole]
+            before = value_text(change.previous, metric.unit)
+            _card(view, metric, value_text(change.value, metric.unit), before, change, history)
+    if "revenue" in metric_ids and found.revenue:
+        _revenue_cards(view, found, whole)
+
+
+def _revenue_cards(view: View, found: Comparison, rows: Sequence[Mapping[str, Any]]) -> None:
+    """A row of its own: one card per currency, the largest first, never added up."""
+    largest = sorted(found.revenue, key=lambda name: -abs(found.revenue[name].value or 0))
+    with st.grid(min(len(largest), CURRENCIES_SHOWN), min_column_width=CARD_WIDTH):
+        for currency in largest[:CURRENCIES_SHOWN]:
+            change = found.revenue[currency]
+            history = [row["revenue"].get(currency, 0.0) for row in rows]
+            before = money_text(change.previous, currency)
+            text = money_text(change.value, currency)
+            _card(view, METRICS_BY_ID["revenue"], text, before, change, history)
+
+
+def _card(
+    view: View, metric: Metric, text: str, before: str, change: Change, history: Sequence[float | None]
+) -> None:
+    known = [value for value in history if value is not None]
+    delta = change_text(change, metric)
+    has_direction = delta[:1] in ("+", "−")
+    is_compared = view.comparing != "none" and change.previous is not None
+    st.metric(
+        escape_markdown(metric.label),
+        escape_markdown(text),
+        # A hyphen makes Streamlit point the arrow down; its own minus would not.
+        (delta.replace("−", "-") if is_compared else _no_change_text(view)),
+        delta_color=COLOUR_OF_GOOD[metric.good] if has_direction or delta == "new" else "off",
+        delta_arrow="auto" if has_direction else "off",
+        delta_description=("none before" if change.is_new else f"from {before}") if is_compared else None,
+        chart_data=known if len(known) > 2 else None,
+        chart_type="area" if metric.unit in ("count", "money") else "line",
+        help=escape_markdown(metric.definition),
+        border=True,
+        height="stretch",
+    )
+
+
+def _no_change_text(view: View) -> str | None:
+    return None if view.comparing == "none" else "not comparable"
+
+
+def all_figures(view: View) -> None:
+    """Every metric of the registry as a table: value, earlier value, change, definition."""
+    found = ask(compare, view.publication, view.selection, view.comparing)
+    rows = []
+    for metric in METRICS:
+        if metric.unit == "money":
+            continue
+        change = found.figures[metric.id]
+        rows.append(
+            {
+                "Figure": metric.label,
+                "Value": value_text(change.value, metric.unit),
+                "Before": value_text(change.previous, metric.unit),
+                "Change": change_text(change, metric),
+                "What it means": metric.definition
+                if metric.is_available
+                else f"{metric.definition} Not measured yet.",
+            }
+        )
+    for currency, change in found.revenue.items():
+        metric = METRICS_BY_ID["revenue"]
+        rows.append(
+            {
+                "Figure": f"{metric.label}, {currency}",
+                "Value": money_text(change.value, currency),
+                "Before": money_text(change.previous, currency),
+                "Change": change_text(change, metric),
+                "What it means": metric.definition,
+            }
+        )
+    st.dataframe(
+        rows,
+        hide_index=True,
+        height=420,
+        column_config={
+            "Figure": st.column_config.TextColumn(width="medium"),
+            "What it means": st.column_config.TextColumn(width="large"),
+        },
+        alt="Every figure of the chosen period with its value before, change and definition",
+    )
+
+
+def comparison_note(view: View) -> None:
+    """Which days are shown and what they are compared with, in one line."""
+    if view.comparing == "none":
+        text = "Not compared."
+    elif view.earlier.selection is None:
+        text = (
+            "Not comparable: the earlier period begins before the first event."
+            if view.earlier.reason == NOT_COMPARABLE
+            else view.earlier.reason
+        )
+    else:
+        earlier = view.earlier.selection
+        days = range_text(earlier.date_from, earlier.date_to)
+        part = ", up to the same hour" if view.earlier.is_so_far else ""
+        text = f"Compared with {days}{part}."
+    st.caption(f"{view.period_text}. {text}")
+
+
+def card(title: str, note: str = "") -> Any:
+    """A bordered container with a heading: one chart or table and the words that go with it."""
+    container = st.container(border=True, height="stretch")
+    container.subheader(title, anchor=False)
+    if note:
+        container.caption(note)
+    return container
+
+
+def ranking_rows(
+    view: View,
+    key: str,
+    metric_ids: Sequence[str],
+    names: Mapping[str, str] | None = None,
+    limit: int = 10,
+    word: Callable[[str], str] = name_text,
+) -> tuple[list[dict[str, Any]], int]:
+    """The largest values of a dimension by the first metric, with a readable name; and how many."""
+    rows = ask(metric_rows, view.publication, view.selection, (key,), tuple(metric_ids))
+    first = metric_ids[0]
+    counted = [row for row in rows if row[first]]
+    ranked = sorted(counted, key=lambda row: (-row[first], row[key]))[:limit]
+    named = [{**row, "name": (names or {}).get(row[key], word(row[key]))} for row in ranked]
+    return named, len(counted)
+
+
+def ranking_note(shown: int, total: int, what: str) -> str:
+    """Says what a ranking leaves out; nothing when it is complete."""
+    return f"The largest {shown} of {count_text(total)} {what}." if shown < total else ""

@@ -1,0 +1,110 @@
+"""The dashboard's entry point: page, navigation, filters, age of the figures, fresh publications.
+
+Start it with `engagement up`, or alone with `streamlit run app/streamlit_app.py`. Every tab is a
+file of `app_pages/`; it reads the `View` that is put together here.
+Not here: SQL, arithmetic, charts.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import streamlit as st
+
+from app.format import age_text, count_text
+from app.publications import (
+    Publication,
+    PublicationMissing,
+    current_publication,
+    current_publication_id,
+)
+from app.queries import freshness
+from app.view import choose_view, show_view
+from orchestration.settings import SettingsError, load_settings
+
+# A new publication must show within 30 s; reading a pointer of some bytes costs nothing.
+LOOK_EVERY_SECONDS = 5
+# Events that came this long ago make an attentive reader ask whether loading still works.
+STALE_AFTER_SECONDS = 24 * 3600
+
+PAGES = [
+    st.Page("app_pages/overview.py", title="Overview", default=True),
+    st.Page("app_pages/traffic.py", title="Traffic"),
+    st.Page("app_pages/engagement.py", title="Engagement"),
+    st.Page("app_pages/content.py", title="Content"),
+    st.Page("app_pages/conversions.py", title="Conversions"),
+    st.Page("app_pages/data_quality.py", title="Data quality"),
+]
+
+
+@st.fragment(run_every=LOOK_EVERY_SECONDS)
+def watch_publications(published: Path, shown: Publication | None) -> None:
+    """Says how old the figures are, and draws the page again when there are newer ones."""
+    if current_publication_id(published) != (shown.id if shown else None):
+        st.rerun()
+    if shown is None:
+        st.caption("This page looks again every few seconds; there is no need to reload it.")
+        return
+    age = freshness(shown, datetime.now(UTC))
+    text = f"Figures updated {age_text(age.publication_age_seconds)}"
+    if age.event_age_seconds is not None:
+        text += f", newest event {age_text(age.event_age_seconds)}"
+    text += f". Days in {shown.timezone}."
+    if age.event_age_seconds is not None and age.event_age_seconds > STALE_AFTER_SECONDS:
+        text += " No newer events have arrived."
+    st.caption(text, width="content")
+
+
+def explain_waiting(published: Path, landing: Path) -> None:
+    """Nothing is published yet: what is happening and what to do, instead of an error."""
+    waiting = _waiting_count(landing)
+    with st.container(border=True):
+        st.subheader("The first figures are on their way", anchor=False)
+        st.markdown(
+            "The first figures appear about a minute after the first file with events has landed. "
+            "This page fills by itself."
+        )
+        if waiting:
+            files = "file is" if waiting == 1 else "files are"
+            st.markdown(f"{count_text(waiting)} {files} waiting to be loaded.")
+        else:
+            st.markdown(
+                "No file has landed yet. To try it with made-up events, run `engagement sample`; "
+                "to load what has landed now, run `engagement load`."
+            )
+        watch_publications(published, None)
+
+
+def _waiting_count(landing: Path) -> int:
+    try:
+        return sum(1 for path in landing.iterdir() if path.is_file() and path.name[0] != ".")
+    except OSError:
+        return 0
+
+
+def main() -> None:
+    st.set_page_config(page_title="Engagement Metrics", layout="wide")
+    page = st.navigation(PAGES, position="top")
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        st.error(f"The dashboard cannot start. {error}")
+        return
+    try:
+        publication = current_publication(settings.published)
+    except PublicationMissing as missing:
+        if current_publication_id(settings.published) is None:
+            explain_waiting(settings.published, settings.landing)
+        else:
+            st.error(str(missing))
+        return
+    if publication.as_of is None or publication.first_event_date is None:
+        explain_waiting(settings.published, settings.landing)
+        return
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.title(page.title, anchor=False, width="content")
+        watch_publications(settings.published, publication)
+    show_view(choose_view(publication))
+    page.run()
+
+
+main()

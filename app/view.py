@@ -1,0 +1,192 @@
+"""What is on the screen: the publication, the period and filters, and how they live in the URL.
+
+Why it exists: the filter row is drawn once, by the entry point, and every page reads the same
+`View`. Filters are read from the URL when a browser session begins and written back at every run,
+so that a copied link shows a colleague the same figures, on every tab.
+Not here: SQL and arithmetic (`queries.py`, `breakdowns.py`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Final, ParamSpec, TypeVar, cast
+
+import streamlit as st
+
+from app.breakdowns import capsule_names
+from app.comparison import EarlierPeriod, a_year_before, earlier_period, local_day
+from app.format import range_text
+from app.publications import Publication
+from app.selection import Bots, Comparing, Selection
+
+PERIODS: Final = ("7 days", "30 days", "90 days", "12 months", "Custom")
+DEFAULT_PERIOD: Final = "30 days"
+PERIOD_DAYS: Final = {"7 days": 7, "30 days": 30, "90 days": 90}
+CODE_OF_PERIOD: Final = {
+    "7 days": "7d", "30 days": "30d", "90 days": "90d", "12 months": "12m", "Custom": "custom",
+}  # fmt: skip
+COMPARE_LABELS: Final[dict[Comparing, str]] = {
+    "previous": "Previous period",
+    "year": "Same days last year",
+    "none": "Nothing",
+}
+BOTS_LABELS: Final[dict[Bots, str]] = {
+    "exclude": "Left out",
+    "include": "Counted as well",
+    "only": "Only bots",
+}
+CACHED_ANSWERS: Final = 1000
+
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything a page needs to ask its questions."""
+
+    publication: Publication
+    selection: Selection
+    comparing: Comparing
+    earlier: EarlierPeriod
+    capsule_names: dict[str, str]
+
+    @property
+    def period_text(self) -> str:
+        text = range_text(self.selection.date_from, self.selection.date_to)
+        return f"{text}, so far" if self.earlier.is_so_far else text
+
+
+@st.cache_data(show_spinner=False, max_entries=CACHED_ANSWERS)
+def _answer(
+    question: str,
+    publication_folder: str,
+    arguments: tuple[Any, ...],
+    _function: Callable[..., Any],
+    _publication: Publication,
+) -> Any:
+    """Keyed by question, publication and arguments: a new publication is a new set of answers."""
+    return _function(_publication, *arguments)
+
+
+def ask(function: Callable[..., Answer], publication: Publication, *arguments: Any) -> Answer:
+    """`function(publication, *arguments)`, computed once per publication and arguments."""
+    name = f"{function.__module__}.{function.__qualname__}"
+    found = _answer(name, str(publication.folder), arguments, function, publication)
+    return cast(Answer, found)
+
+
+def show_view(view: View) -> None:
+    st.session_state["view"] = view
+
+
+def current_view() -> View:
+    """The view that the entry point put together in this run."""
+    return cast(View, st.session_state["view"])
+
+
+def choose_view(publication: Publication) -> View:
+    """Draws the filter row and returns what it says, as a checked selection."""
+    names = ask(capsule_names, publication)
+    _begin_with_url(publication, names)
+    # A capsule can vanish with a publication (erasure); a filter must not outlive it.
+    chosen = [capsule_id for capsule_id in st.session_state["capsules"] if capsule_id in names]
+    st.session_state["capsules"] = chosen
+    with st.container(horizontal=True, vertical_alignment="center", key="filters"):
+        st.segmented_control(
+            "Period", PERIODS, key="period", required=True, width="content", label_visibility="collapsed"
+        )
+        if st.session_state["period"] == "Custom":
+            st.date_input("Days", key="days", format="YYYY-MM-DD", width=250, label_visibility="collapsed")
+        st.multiselect(
+            "Capsules",
+            list(names),
+            key="capsules",
+            format_func=lambda capsule_id: names.get(capsule_id, capsule_id),
+            placeholder="All capsules",
+            width=320,
+            label_visibility="collapsed",
+        )
+        with st.popover("Compare and bots", width="content"):
+            st.selectbox(
+                "Compare with",
+                tuple(COMPARE_LABELS),
+                key="compare",
+                format_func=COMPARE_LABELS.__getitem__,
+            )
+            st.selectbox(
+                "Visits of bots", tuple(BOTS_LABELS), key="bots", format_func=BOTS_LABELS.__getitem__
+            )
+    date_from, date_to = _chosen_days(publication)
+    selection = Selection(
+        date_from,
+        date_to,
+        tuple(sorted(st.session_state["capsules"])),
+        bots=st.session_state["bots"],
+    )
+    comparing: Comparing = st.session_state["compare"]
+    _write_url(date_from, date_to)
+    return View(publication, selection, comparing, earlier_period(publication, selection, comparing), names)
+
+
+def period_days(period: str, newest: date) -> tuple[date, date]:
+    """First and last day of a preset that ends on the day of the newest event."""
+    if period == "12 months":
+        return a_year_before(newest) + timedelta(days=1), newest
+    return newest - timedelta(days=PERIOD_DAYS[period] - 1), newest
+
+
+def _chosen_days(publication: Publication) -> tuple[date, date]:
+    period = st.session_state["period"]
+    if period != "Custom":
+        return period_days(period, local_day(publication))
+    days = st.session_state["days"]
+    # While the second day of a range is being picked there is only one.
+    return (days[0], days[-1]) if days else period_days(DEFAULT_PERIOD, local_day(publication))
+
+
+def _begin_with_url(publication: Publication, names: dict[str, str]) -> None:
+    """Sets the filters from a shared link, once per browser session; what is not valid is ignored."""
+    if "period" in st.session_state:
+        return
+    url = st.query_params
+    period_of = {code: period for period, code in CODE_OF_PERIOD.items()}
+    days = _days_of_url(url.get("from"), url.get("to"))
+    period = period_of.get(url.get("period", ""), "Custom" if days else DEFAULT_PERIOD)
+    st.session_state["period"] = period
+    st.session_state["days"] = days or period_days(DEFAULT_PERIOD, local_day(publication))
+    st.session_state["capsules"] = [name for name in url.get_all("capsule") if name in names]
+    st.session_state["compare"] = _one_of(url.get("compare"), list(COMPARE_LABELS))
+    st.session_state["bots"] = _one_of(url.get("bots"), list(BOTS_LABELS))
+
+
+def _one_of(value: str | None, options: Sequence[str]) -> str:
+    return value if value is not None and value in options else options[0]
+
+
+def _days_of_url(first: str | None, last: str | None) -> tuple[date, date] | None:
+    try:
+        days = date.fromisoformat(first or ""), date.fromisoformat(last or "")
+    except ValueError:
+        return None
+    return days if days[0] <= days[1] else None
+
+
+def _write_url(date_from: date, date_to: date) -> None:
+    """The filters that differ from the defaults, so that the usual address stays short."""
+    state = st.session_state
+    is_custom = state["period"] == "Custom"
+    wanted: dict[str, Any] = {
+        "period": None if state["period"] == DEFAULT_PERIOD else CODE_OF_PERIOD[state["period"]],
+        "from": date_from.isoformat() if is_custom else None,
+        "to": date_to.isoformat() if is_custom else None,
+        "capsule": state["capsules"] or None,
+        "compare": None if state["compare"] == "previous" else state["compare"],
+        "bots": None if state["bots"] == "exclude" else state["bots"],
+    }
+    for name, value in wanted.items():
+        if value is None:
+            if name in st.query_params:
+                del st.query_params[name]
+        elif st.query_params.get_all(name) != (value if isinstance(value, list) else [value]):
+            st.query_params[name] = value
