@@ -1,0 +1,191 @@
+"""Batches become rows exactly once, whatever the order of arrival."""
+
+import itertools
+from typing import Any
+
+import pytest
+
+from orchestration.micro_batch import LandingMissing, LoadSummary, load_pending
+from orchestration.raw_events import Accounting, accounting_gaps
+from orchestration.settings import Settings, load_settings
+from orchestration.warehouse import open_warehouse, writer_lock
+from tests.event_lines import event, lines
+
+
+def land(settings: Settings, name: str, content: bytes) -> None:
+    (settings.landing / name).write_bytes(content)
+
+
+def load(settings: Settings, name: str, *events: dict[str, Any]) -> LoadSummary:
+    land(settings, name, lines(*events))
+    return load_pending(settings)
+
+
+def rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
+    with writer_lock(settings), open_warehouse(settings) as connection:
+        return connection.execute(query).fetchall()
+
+
+def file_counts(settings: Settings) -> dict[str, tuple[int, ...]]:
+    found = rows(
+        settings,
+        """select file_name, received_count, accepted_count, duplicate_count, rejected_count,
+        suppressed_count from raw.event_files order by file_id""",
+    )
+    return {name: tuple(counts) for name, *counts in found}
+
+
+def no_gaps(settings: Settings) -> bool:
+    with writer_lock(settings), open_warehouse(settings) as connection:
+        return accounting_gaps(connection) == []
+
+
+EARLY = event(eventId="e", timestamp="2026-11-20T12:00:00Z")
+LATE = event(eventId="e", timestamp="2026-11-20T12:00:07Z")
+
+
+def test_a_duplicate_is_counted_and_not_stored_again(settings: Settings) -> None:
+    first = load(settings, "a.ndjson", event(), event(), event(eventId="e2"))
+    second = load(settings, "b.ndjson", event(), event(eventId="e3"))
+    assert first.accounting == Accounting(received=3, accepted=2, duplicate=1)
+    assert second.accounting == Accounting(received=2, accepted=1, duplicate=1)
+    assert rows(settings, "select count(*), count(distinct event_key) from raw.events") == [(3, 3)]
+    assert no_gaps(settings)
+
+
+def test_of_a_conflict_the_earliest_instant_wins_in_every_order(settings: Settings) -> None:
+    # EARLY wins; the first LATE is the conflict, the second LATE a copy of it: in every order, in one batch.
+    for number, order in enumerate(itertools.permutations([EARLY, LATE, LATE])):
+        moved = [made | {"eventId": f"e{number}"} for made in order]
+        summary = load(settings, f"{number}.ndjson", *moved)
+        assert summary.accounting == Accounting(received=3, accepted=1, duplicate=1, rejected=1)
+    kept = rows(settings, "select distinct occurred_at::text from raw.events")
+    assert kept == [("2026-11-20 12:00:00",)]
+
+
+def test_a_winner_that_arrives_later_replaces_the_loser_in_the_losers_own_accounting(
+    settings: Settings,
+) -> None:
+    load(settings, "1.ndjson", LATE)
+    load(settings, "2.ndjson", LATE)
+    load(settings, "3.ndjson", EARLY)
+    load(settings, "4.ndjson", LATE, EARLY)
+    assert file_counts(settings) == {
+        "1.ndjson": (1, 0, 0, 1, 0),
+        # The same content in one file each: the second file is known by its content and adds nothing.
+        "2.ndjson": (0, 0, 0, 0, 0),
+        "3.ndjson": (1, 1, 0, 0, 0),
+        "4.ndjson": (2, 0, 2, 0, 0),
+    }
+    assert rows(settings, "select reason, field from raw.rejected_events") == [("id_conflict", "eventId")]
+    assert no_gaps(settings)
+
+
+def test_equal_instants_are_decided_by_content_not_by_arrival(settings: Settings) -> None:
+    one, other = event(metadata={"a": 1}), event(metadata={"a": 2})
+    load(settings, "1.ndjson", one)
+    load(settings, "2.ndjson", other)
+    first = rows(settings, "select properties from raw.events")
+    load(settings, "3.ndjson", other | {"capsuleId": "b"})
+    load(settings, "4.ndjson", one | {"capsuleId": "b"})
+    # Another capsule hashes otherwise, so only the same pair in the other order must agree.
+    again = rows(settings, "select count(*) from raw.events")
+    assert len(first) == 1
+    assert again == [(2,)]
+
+
+def test_the_same_file_under_another_name_is_recorded_and_adds_nothing(settings: Settings) -> None:
+    load(settings, "a.ndjson", event())
+    summary = load(settings, "b.ndjson", event())
+    assert summary.repeated == ["b.ndjson"]
+    assert rows(settings, "select file_name, status, repeated_of from raw.event_files order by file_id") == [
+        ("a.ndjson", "loaded", None),
+        ("b.ndjson", "repeated", 1),
+    ]
+    assert rows(settings, "select count(*) from raw.events") == [(1,)]
+
+
+def test_a_refused_file_is_kept_with_its_reason_and_costs_the_others_nothing(settings: Settings) -> None:
+    land(settings, "prose.json", b"no event at all\n")
+    summary = load(settings, "good.ndjson", event())
+    assert list(summary.refused) == ["prose.json"]
+    assert summary.accounting == Accounting(received=1, accepted=1)
+    assert (settings.landing / "refused" / "prose.json").read_bytes() == b"no event at all\n"
+    reason = (settings.landing / "refused" / "prose.json.reason").read_text()
+    assert reason == "no_json: no line of it is JSON; event files hold one JSON object a line\n"
+
+
+def test_rejected_lines_can_be_looked_up(settings: Settings) -> None:
+    land(settings, "a.ndjson", b'{"eventType": \n\n' + lines(event(timestamp="20/11/2026"), event()))
+    summary = load_pending(settings)
+    assert summary.accounting == Accounting(received=3, accepted=1, rejected=2)
+    assert rows(
+        settings, "select line_number, reason, field, capsule_id from raw.rejected_events order by 1"
+    ) == [(1, "not_json", None, None), (3, "timestamp_unreadable", "timestamp", "capsule-a")]
+    assert no_gaps(settings)
+
+
+JANE = {"userId": "jane"}
+
+
+def test_an_opted_out_person_is_suppressed_until_the_opt_in_in_every_order(settings: Settings) -> None:
+    before = event(eventId="before", timestamp="2026-11-20T10:00:00Z", **JANE)
+    opt_out = event(eventId="out", timestamp="2026-11-20T11:00:00Z", metadata={"optOut": True}, **JANE)
+    after = event(eventId="after", timestamp="2026-11-20T12:00:00Z", sessionId="session-2", **JANE)
+    back = event(eventId="in", timestamp="2026-11-20T13:00:00Z", metadata={"optOut": False}, **JANE)
+    again = event(eventId="again", timestamp="2026-11-20T14:00:00Z", **JANE)
+    # What was dropped is gone, so the opt-in has to be known when the events after it arrive.
+    orders = [
+        order
+        for order in itertools.permutations([before, opt_out, after, back, again])
+        if order.index(back) < order.index(again)
+    ]
+    for number, order in enumerate(orders[::8]):
+        for step, made in enumerate(order):
+            # A person and a capsule of their own for every order; one file an event.
+            load(
+                settings,
+                f"{number}-{step}.ndjson",
+                made | {"userId": f"jane{number}", "capsuleId": f"c{number}"},
+            )
+        assert rows(
+            settings,
+            f"""select strftime(occurred_at, '%H') from raw.events
+            where capsule_id = 'c{number}' order by occurred_at""",
+        ) == [("10",), ("13",), ("14",)]
+        assert rows(
+            settings,
+            f"""select sum(accepted_count)::int, sum(suppressed_count)::int from raw.event_file_counts
+            where capsule_id = 'c{number}'""",
+        ) == [(3, 2)]
+    assert no_gaps(settings)
+
+
+def test_a_second_load_changes_nothing(settings: Settings) -> None:
+    load(settings, "a.ndjson", event())
+    before = rows(settings, "select * from raw.event_files")
+    assert load_pending(settings).batches == []
+    assert rows(settings, "select * from raw.event_files") == before
+
+
+def test_a_missing_landing_folder_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGAGEMENT_LANDING", str(settings.home / "nowhere"))
+    with pytest.raises(
+        LandingMissing, match=r"nowhere does not exist\. Create it, or set ENGAGEMENT_LANDING"
+    ):
+        load_pending(load_settings())
+
+
+def test_catalogues_keep_the_newest_row_and_report_bad_lines(settings: Settings) -> None:
+    catalog = settings.landing / "catalog"
+    (catalog / "capsules.ndjson").write_bytes(
+        b'{"capsuleId": "a", "name": "Old", "createdAt": "2026-01-01T00:00:00Z"}\n{"name": "no id"}\n'
+    )
+    said: list[str] = []
+    load_pending(settings, said.append)
+    (catalog / "capsules.ndjson").write_bytes(b'{"capsuleId": "a", "name": "New", "owner": "Ada"}\n')
+    load_pending(settings, said.append)
+    assert rows(settings, "select capsule_id, capsule_name, owner_name from raw.capsules") == [
+        ("a", "New", "Ada")
+    ]
+    assert "Left out of the catalogue: catalog/capsules.ndjson, line 2: missing_field (capsuleId)" in said
