@@ -51,11 +51,13 @@ def write_export(reader: pa.RecordBatchReader, target: Path, export_format: Expo
 
 def neutralised(rows: pl.DataFrame) -> pl.DataFrame:
     """Text that a spreadsheet would run as a formula gets a leading apostrophe; numbers stay numbers."""
+    texts = [name for name, kind in rows.schema.items() if kind == pl.String]
     return rows.with_columns(
-        pl.when(pl.col(pl.String).str.contains(_FORMULA_START))
-        .then(pl.concat_str(pl.lit("'"), pl.col(pl.String)))
-        .otherwise(pl.col(pl.String))
-        .name.keep()
+        pl.when(pl.col(name).str.contains(_FORMULA_START))
+        .then(pl.concat_str(pl.lit("'"), pl.col(name)))
+        .otherwise(pl.col(name))
+        .alias(name)
+        for name in texts
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import duckdb
 
-DATABASE_NAME: Final = "marts.duckdb"
+DATABASE_NAME: Final = "publication.duckdb"
 MANIFEST_NAME: Final = "manifest.json"
 CURRENT_NAME: Final = "CURRENT"
 

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import click
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
@@ -38,14 +39,26 @@ _RAW_DESCRIPTIONS: Final[dict[str, str]] = {
 
 
 class Warehouse(dg.ConfigurableResource):
-    """Holds the writer lock for the whole run, from the first file to the publication."""
+    """Holds the writer lock for the whole run, from the first file to the publication.
+
+    `is_talking`: the command line shows progress on stderr; Dagster's own log has it in any case.
+    """
+
+    is_talking: bool = False
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Warehouse"]:
         settings = load_settings()
         create_state_folders(settings, but_landing=True)
-        with writer_lock(settings, context.log.info if context.log else print):
+        with writer_lock(settings, lambda text: self.say(text, context.log)):
             yield self
+
+    def say(self, text: str, log: Any) -> None:
+        """Progress, to Dagster's log and, when talking, to the person who waits."""
+        if log:
+            log.info(text)
+        if self.is_talking:
+            click.echo(text, err=True)
 
     @property
     def settings(self) -> Settings:
@@ -76,7 +89,7 @@ def raw_events(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Itera
     a bad file is moved to `landing/refused/` with its reason.
     """
     settings = warehouse.settings
-    summary = load_pending(settings, context.log.info)
+    summary = load_pending(settings, lambda text: warehouse.say(text, context.log))
     with open_warehouse(settings) as connection:
         gaps = accounting_gaps(connection)
     metadata = load_metadata(summary)
@@ -118,8 +131,11 @@ _TRANSLATOR: Final = _Translator(
 )
 
 
+_MANIFEST: Final[dict[str, Any]] = json.loads(dbt_runner.parse_when_stale().read_text(encoding="utf-8"))
+
+
 @dbt_assets(
-    manifest=dbt_runner.parse_when_stale(),
+    manifest=_MANIFEST,
     dagster_dbt_translator=_TRANSLATOR,
     name="models",
     pool=WRITER_POOL,
@@ -128,6 +144,7 @@ def models(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[
     """dbt's seeds, models and tests, built in this process."""
     from google.protobuf.json_format import MessageToDict
 
+    warehouse.say("Building and testing the models …", context.log)
     messages: list[dict[str, Any]] = []
     outcome = dbt_runner.build(
         warehouse.settings,
@@ -137,11 +154,11 @@ def models(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[
     for message in messages:
         event = DbtCoreCliEventMessage(raw_event=message, event_history_metadata={})
         yield from event.to_default_asset_events(
-            manifest=json.loads(dbt_runner.MANIFEST_FILE.read_text(encoding="utf-8")),
+            manifest=_MANIFEST,
             dagster_dbt_translator=_TRANSLATOR,
             context=context,
         )
-    context.log.info(f"dbt ran {outcome.node_count} nodes in {outcome.seconds:.1f} s")
+    warehouse.say(f"dbt ran {outcome.node_count} nodes in {outcome.seconds:.1f} s", context.log)
     if outcome.failures:
         listed = "; ".join(f"{node.split('.')[2]}: {why}" for node, why in outcome.failures.items())
         raise dg.Failure(f"{len(outcome.failures)} of {outcome.node_count} dbt nodes failed: {listed}")

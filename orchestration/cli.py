@@ -178,9 +178,10 @@ def load(as_json: bool) -> None:
     \b
     Example:  engagement load
     """
+    settings = load_settings()
     from orchestration.runs import run_micro_batch
 
-    summary = run_micro_batch(load_settings(), _say)
+    summary = run_micro_batch(settings, _say)
     if as_json:
         _print_json(summary)
     else:
@@ -218,9 +219,10 @@ def rebuild() -> None:
     \b
     Example:  engagement rebuild
     """
+    settings = load_settings()
     from orchestration.runs import run_micro_batch
 
-    summary = run_micro_batch(load_settings(), _say, full_refresh=True)
+    summary = run_micro_batch(settings, _say, full_refresh=True)
     click.echo(f"Published {summary['publication']['id']}, newest event {summary['publication']['as_of']}")
 
 
@@ -371,9 +373,10 @@ def status(as_json: bool) -> None:
     \b
     Example:  engagement status --json
     """
+    settings = load_settings()
     from orchestration.status import state_of
 
-    state = state_of(load_settings(), datetime.now(UTC))
+    state = state_of(settings, datetime.now(UTC))
     if as_json:
         _print_json(state)
         return

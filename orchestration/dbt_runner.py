@@ -78,8 +78,10 @@ def _invoke(arguments: list[str], settings: Settings | None, on_event: OnEvent) 
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
-    logs = settings.home / "logs" if settings else MANIFEST_FILE.parent
+    target, logs = MANIFEST_FILE.parent, MANIFEST_FILE.parent
     if settings:
+        # Of its own for every home, so that two installations of one checkout don't overwrite each other.
+        target, logs = settings.home / "dbt", settings.home / "logs"
         os.environ |= {
             "ENGAGEMENT_WAREHOUSE": str(settings.warehouse_file),
             "ENGAGEMENT_TMP": str(settings.tmp),
@@ -93,6 +95,8 @@ def _invoke(arguments: list[str], settings: Settings | None, on_event: OnEvent) 
                 "--log-path",
                 str(logs),
                 *arguments,
+                "--target-path",
+                str(target),
                 "--project-dir",
                 str(PROJECT_ROOT),
                 "--profiles-dir",

@@ -165,8 +165,9 @@ def _load_part(settings: Settings, files: Sequence[LandedFile], summary: LoadSum
     sealed: list[SealedFile] = []
     repeated: list[tuple[LandedFile, str]] = []
     refused: list[tuple[LandedFile, FileRefused]] = []
+    progress = _Progress(say)
     for number, file in enumerate(files, start=1):
-        say(f"Sealing {file.name} ({number} of {len(files)})")
+        progress.say(f"Sealing file {number} of {len(files)}")
         try:
             one = seal(file, rules, settings.archive, settings.tmp)
         except FileRefused as refusal:
@@ -192,6 +193,20 @@ def _load_part(settings: Settings, files: Sequence[LandedFile], summary: LoadSum
     for file, why in refused:
         where = refuse(file, settings.landing, why)
         summary.refused[file.name] = f"{why} (moved to {where.relative_to(settings.landing)})"
+
+
+class _Progress:
+    """Says the first thing at once and then one every two seconds, not a line a file."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._silent_until = 0.0
+
+    def say(self, text: str) -> None:
+        now = time.monotonic()
+        if now >= self._silent_until:
+            self._silent_until = now + 2
+            self._say(text)
 
 
 def _load_catalogue_file(settings: Settings, file: LandedFile, summary: LoadSummary, say: Say) -> None:

@@ -18,7 +18,8 @@ import duckdb
 from orchestration.raw_events import last_batch_id
 from orchestration.settings import Settings
 
-MARTS_FILE: Final = "marts.duckdb"
+# Not `marts.duckdb`: the file would name its catalog like the schema, which DuckDB calls ambiguous.
+MARTS_FILE: Final = "publication.duckdb"
 # A reader that opened a publication goes on reading it; one more is kept for those who are just opening.
 KEPT_PUBLICATIONS: Final = 2
 

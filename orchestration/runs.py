@@ -48,12 +48,20 @@ def _execute(full_refresh: bool, say: Say) -> dict[str, Any]:
     warnings.simplefilter("ignore")
     import dagster as dg
 
+    from orchestration.assets import Warehouse
     from orchestration.definitions import defs
 
     tags = {"engagement/full_refresh": "true"} if full_refresh else {}
     job = defs.resolve_job_def("micro_batch")
     with dg.DagsterInstance.get() as instance:
-        result = job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+        result = job.execute_in_process(
+            instance=instance,
+            tags=tags,
+            raise_on_error=False,
+            resources={"warehouse": Warehouse(is_talking=True)},
+            # The log is kept for the Dagster UI; a person reads the few lines of `Warehouse.say`.
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
     if not result.success:
         raise RunFailed(
             f"The run {result.run_id[:8]} failed: {_why(result)}. What was loaded is kept; readers stay on "

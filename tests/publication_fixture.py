@@ -237,7 +237,7 @@ def write_publication(
     folder = published / publication_id
     folder.mkdir(parents=True)
     with duckdb.connect() as connection:
-        connection.execute(f"attach '{folder / 'marts.duckdb'}' as publication")
+        connection.execute(f"attach '{folder / 'publication.duckdb'}' as publication")
         connection.execute("use publication")
         connection.execute("create schema marts")
         for table in tables:

@@ -348,7 +348,7 @@ def test_a_pointer_cannot_lead_out_of_the_folder(tmp_path) -> None:
 
 def test_a_damaged_publication_is_named(published) -> None:
     folder = write_publication(published)
-    (folder / "marts.duckdb").write_bytes(b"not a database")
+    (folder / "publication.duckdb").write_bytes(b"not a database")
     with pytest.raises(PublicationMissing, match="could not be opened"):
         metric_values(current_publication(published), WEEK)
     (folder / "manifest.json").write_text("{", encoding="utf-8")
