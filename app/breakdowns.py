@@ -301,7 +301,7 @@ def country_names(publication: Publication) -> dict[str, str]:
 
 
 def parts_over_time(
-    publication: Publication, selection: Selection, key: str, metric_id: str, largest: int = 5
+    publication: Publication, selection: Selection, key: str, metric_id: str, largest: int = 7
 ) -> list[dict[str, Any]]:
     """An additive metric per bucket of time and value of `key`; small values are one part, other."""
     grain = grain_of(selection)

@@ -25,6 +25,9 @@ STACK_HEIGHT: Final = 330
 HEATMAP_HEIGHT: Final = 340
 BAR_STEP: Final = 30
 
+# The theme colours no text marks (they stay black on dark), so values take its first category colour.
+VALUE_COLOUR: Final = alt.Color("tone:N", legend=None, scale=alt.Scale(domain=["value"]))
+
 Row = Mapping[str, Any]
 Chart = alt.Chart | alt.LayerChart | alt.FacetChart
 
@@ -58,7 +61,8 @@ def _time_axis(grain: str, count: int) -> alt.X:
         "start:T",
         axis=alt.Axis(
             title=None, format=wanted, grid=False, labelFlush=True, labelOverlap="greedy",
-            tickCount=min(count, 12), labelPadding=6, ticks=False,
+            tickCount=min(count, 12), labelPadding=6,
+            labelBound=True, ticks=False,
         ),
     )  # fmt: skip
 
@@ -145,9 +149,26 @@ def trend(points: Sequence[Row], metric: Metric, grain: str) -> Chart:
     return alt.layer(*layers).properties(height=TREND_HEIGHT)
 
 
-def bars(rows: Sequence[Row], label: str, value: str, title: str, unit: Unit = "count") -> Chart:
-    """A ranking: horizontal bars in the order of the rows, each with its value written beside it."""
-    shown = [{**row, "text": value_text(row[value], unit)} for row in rows]
+def bars(
+    rows: Sequence[Row],
+    label: str,
+    value: str,
+    title: str,
+    unit: Unit = "count",
+    *,
+    with_share: bool = False,
+) -> Chart:
+    """Horizontal bars in the order of the rows, each with its value (and share) written beside it."""
+    shown = [
+        {
+            **row,
+            "text": value_text(row[value], unit) + (_share_suffix(row) if with_share else ""),
+            "tone": "value",
+        }
+        for row in rows
+    ]
+    # Beside the longest bar its value must still fit.
+    room = 1.35 if with_share else 1.22
     largest = max((row[value] or 0 for row in rows), default=0)
     base = alt.Chart(_values(shown)).encode(
         y=alt.Y(
@@ -155,19 +176,32 @@ def bars(rows: Sequence[Row], label: str, value: str, title: str, unit: Unit = "
             sort=None,
             axis=alt.Axis(title=None, ticks=False, domain=False, labelLimit=150, labelPadding=8),
         ),
-        x=alt.X(f"{value}:Q", axis=None, scale=alt.Scale(domain=[0, (largest or 1) * 1.22])),
+        x=alt.X(
+            f"{value}:Q",
+            axis=None,
+            scale=alt.Scale(domain=[0, (largest or 1) * room]),
+        ),
         tooltip=[alt.Tooltip(f"{label}:N", title=" "), alt.Tooltip("text:N", title=title)],
     )
     return alt.layer(
         base.mark_bar(cornerRadiusEnd=3, height={"band": 0.68}),
-        base.mark_text(align="left", dx=6).encode(text="text:N"),
+        base.mark_text(align="left", dx=6).encode(text="text:N", color=VALUE_COLOUR),
     ).properties(height=max(len(rows), 2) * BAR_STEP)
+
+
+def _share_suffix(row: Row) -> str:
+    return "" if row["share"] is None else f" ({row['share']:.0%})"
 
 
 def columns(rows: Sequence[Row], label: str, value: str, label_title: str, value_title: str) -> Chart:
     """A distribution: upright bars in the order of the rows, each with its share written above."""
     shown = [
-        {**row, "text": value_text(row[value], "count"), "share_text": f"{(row['share'] or 0):.0%}"}
+        {
+            **row,
+            "text": value_text(row[value], "count"),
+            "share_text": f"{(row['share'] or 0):.0%}",
+            "tone": "value",
+        }
         for row in rows
     ]
     base = alt.Chart(_values(shown)).encode(
@@ -185,7 +219,7 @@ def columns(rows: Sequence[Row], label: str, value: str, label_title: str, value
     amount = _value_axis(value, "count")
     return alt.layer(
         base.mark_bar(cornerRadiusEnd=3, width={"band": 0.72}).encode(y=amount),
-        base.mark_text(dy=-8, baseline="bottom").encode(y=amount, text="share_text:N"),
+        base.mark_text(dy=-8, baseline="bottom").encode(y=amount, text="share_text:N", color=VALUE_COLOUR),
     ).properties(height=TREND_HEIGHT)
 
 
@@ -306,7 +340,7 @@ def drop_offs(rows: Sequence[Row]) -> Chart:
                 "part:N",
                 sort=[name for name, _ in DROP_OFF_PARTS],
                 scale=alt.Scale(domain=[name for name, _ in DROP_OFF_PARTS]),
-                legend=alt.Legend(orient="top", title=None),
+                legend=alt.Legend(orient="top", title=None, columns=2, labelLimit=160),
             ),
             order=alt.Order("order:Q"),
             tooltip=[

@@ -25,6 +25,11 @@ def count_text(value: Number | None) -> str:
     return NOTHING if value is None else f"{value:,.0f}".replace("-", MINUS)
 
 
+def counted(value: Number, one: str, many: str) -> str:
+    """1 session, 2 sessions."""
+    return f"{count_text(value)} {one if value == 1 else many}"
+
+
 def number_text(value: Number | None) -> str:
     """One or two decimals, as many as are needed to tell small numbers apart."""
     if value is None:
@@ -32,6 +37,11 @@ def number_text(value: Number | None) -> str:
     decimals = 2 if abs(value) < 10 else 1
     text = f"{value:,.{decimals}f}"
     return text.rstrip("0").rstrip(".").replace("-", MINUS) if "." in text else text
+
+
+def score_text(value: Number | None) -> str:
+    """A score between 0 and 1, always with two decimals so that a column reads well."""
+    return NOTHING if value is None else f"{value:.2f}"
 
 
 def rate_text(value: Number | None) -> str:

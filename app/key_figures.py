@@ -26,7 +26,8 @@ from app.view import View, ask
 
 DeltaColour = Literal["normal", "inverse", "off"]
 COLOUR_OF_GOOD: Final[dict[str, DeltaColour]] = {"up": "normal", "down": "inverse", "neutral": "off"}
-CARD_WIDTH: Final = 210
+# Narrower cards would cut labels and earlier values: one column on a phone, four on a desk.
+CARD_WIDTH: Final = 220
 CURRENCIES_SHOWN: Final = 4
 
 

@@ -239,8 +239,11 @@ def _printed(change: Change) -> dict[str, Any]:
 
 
 def instant_text(instant: datetime | None) -> str | None:
-    """ISO 8601; UTC is written with a Z."""
-    return None if instant is None else instant.isoformat().replace("+00:00", "Z")
+    """ISO 8601, with milliseconds where there are any; UTC is written with a Z."""
+    if instant is None:
+        return None
+    precision = "milliseconds" if instant.microsecond else "seconds"
+    return instant.isoformat(timespec=precision).replace("+00:00", "Z")
 
 
 def json_value(value: Any) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.format import age_text, count_text
+from app.format import age_text, counted
 from app.publications import (
     Publication,
     PublicationMissing,
@@ -64,8 +64,7 @@ def explain_waiting(published: Path, landing: Path) -> None:
             "This page fills by itself."
         )
         if waiting:
-            files = "file is" if waiting == 1 else "files are"
-            st.markdown(f"{count_text(waiting)} {files} waiting to be loaded.")
+            st.markdown(f"{counted(waiting, 'file is', 'files are')} waiting to be loaded.")
         else:
             st.markdown(
                 "No file has landed yet. To try it with made-up events, run `engagement sample`; "

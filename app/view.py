@@ -94,7 +94,13 @@ def choose_view(publication: Publication) -> View:
     st.session_state["capsules"] = chosen
     with st.container(horizontal=True, vertical_alignment="center", key="filters"):
         st.segmented_control(
-            "Period", PERIODS, key="period", required=True, width="content", label_visibility="collapsed"
+            "Period",
+            PERIODS,
+            key="period",
+            required=True,
+            width="content",
+            wrap=True,
+            label_visibility="collapsed",
         )
         if st.session_state["period"] == "Custom":
             st.date_input("Days", key="days", format="YYYY-MM-DD", width=250, label_visibility="collapsed")

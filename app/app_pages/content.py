@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.breakdowns import content_items, search_queries
-from app.format import name_text, number_text, rate_text
+from app.format import name_text, rate_text, score_text
 from app.guards import explain_missing, explain_no_events
 from app.key_figures import card, comparison_note, key_figures
 from app.view import ask, current_view
@@ -28,7 +28,7 @@ with card("Content items", "Opened by people; citations by the assistant are cou
                         "Capsule": view.capsule_names.get(item["capsule_id"], item["capsule_id"]),
                         "Accesses": item["access_count"],
                         "Citations": item["citation_count"],
-                        "Relevance": number_text(item["relevance_score"]),
+                        "Relevance": score_text(item["relevance_score"]),
                     }
                     for item in items
                 ],

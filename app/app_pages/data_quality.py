@@ -11,7 +11,7 @@ from app.breakdowns import (
     rejected_reasons,
 )
 from app.charts import bars, parts_by_day
-from app.format import count_text, name_text, rate_text
+from app.format import count_text, counted, day_text, name_text, rate_text
 from app.guards import explain_missing
 from app.key_figures import card, ranking_rows
 from app.view import ask, current_view
@@ -42,18 +42,26 @@ if totals:
             )
     missing = totals["received"] - sum(totals[fate] for fate in FATES)
     if missing:
-        st.error(f"{count_text(missing)} lines are not accounted for. Please tell a data engineer.")
+        st.error(
+            f"{counted(missing, 'line is', 'lines are')} not accounted for. Please tell a data engineer."
+        )
     else:
         st.caption("Received = accepted + duplicate + rejected + suppressed: the sum is exact.")
 
 with card("Lines by day of loading"):
     if not explain_missing(view, "Loading days", "ingestion_daily"):
-        days = ask(accounting_by_day, view.publication)
-        named = [{**row, "fate": name_text(row["fate"])} for row in days]
-        st.altair_chart(
-            parts_by_day(named, "load_date", "fate", "line_count", [name_text(fate) for fate in FATES]),
-            alt="Lines received per loading day, stacked by accepted, duplicate, rejected, suppressed",
-        )
+        lines = ask(accounting_by_day, view.publication)
+        if len({row["load_date"] for row in lines}) == 1:
+            st.markdown(f"Everything so far was loaded on {day_text(lines[0]['load_date'])}.")
+        elif lines:
+            named = [{**row, "fate": name_text(row["fate"])} for row in lines]
+            order = [name_text(fate) for fate in FATES]
+            st.altair_chart(
+                parts_by_day(named, "load_date", "fate", "line_count", order),
+                alt="Lines received per loading day, stacked: accepted, duplicate, rejected, suppressed",
+            )
+        else:
+            st.markdown("Nothing has been loaded yet.")
 
 with st.grid(2, min_column_width=320):
     with card("Why lines were rejected"):
@@ -82,8 +90,8 @@ with st.grid(2, min_column_width=320):
             )
         bots = ask(bots_left_out, view.publication, view.selection)
         st.caption(
-            f"Bots in this period: {count_text(bots['session_count'])} sessions with "
-            f"{count_text(bots['view_count'])} views, flagged and left out unless asked for."
+            f"Bots in this period: {counted(bots['session_count'], 'session', 'sessions')} with "
+            f"{counted(bots['view_count'], 'view', 'views')}, flagged and left out unless asked for."
         )
 
 with card("Files", "The newest first."):
@@ -105,6 +113,10 @@ with card("Files", "The newest first."):
             hide_index=True,
             column_config={
                 "File": st.column_config.TextColumn(width="medium"),
+                **{
+                    name: st.column_config.NumberColumn(format="localized")
+                    for name in ("Received", "Accepted", "Duplicate", "Rejected", "Suppressed")
+                },
                 "Loaded (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),
             },
             alt="Files with their accounting",

@@ -9,7 +9,7 @@ from app.breakdowns import (
     turn_drop_offs,
     weekday_hours,
 )
-from app.charts import columns, drop_offs, weekday_heatmap
+from app.charts import bars, columns, drop_offs, weekday_heatmap
 from app.guards import explain_missing, explain_no_events
 from app.key_figures import card, comparison_note, key_figures
 from app.view import ask, current_view
@@ -27,13 +27,11 @@ key_figures(view, FIGURES)
 
 with st.grid(2, min_column_width=320):
     with card("How long sessions last"):
+        durations = ask(session_durations, view.publication, view.selection)
         st.altair_chart(
-            columns(
-                ask(session_durations, view.publication, view.selection),
-                "bucket", "session_count", "From first to last event", "Sessions",
-            ),
+            bars(durations, "bucket", "session_count", "Sessions", with_share=True),
             alt="Sessions by duration, from 0 seconds to over 30 minutes, with their share",
-        )  # fmt: skip
+        )
     with card("How deep conversations go"):
         st.altair_chart(
             columns(

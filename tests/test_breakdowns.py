@@ -1,0 +1,110 @@
+"""Distributions, rankings and accounting of a small publication, worked out by hand."""
+
+from datetime import date
+
+import pytest
+
+from app.breakdowns import (
+    accounting_by_day,
+    bots_left_out,
+    capsule_names,
+    content_items,
+    conversation_depths,
+    cta_performance,
+    event_files,
+    grain_of,
+    load_totals,
+    part_order,
+    parts_over_time,
+    rejected_reasons,
+    search_queries,
+    session_durations,
+    turn_drop_offs,
+    weekday_hours,
+)
+from app.publications import close_publications, current_publication
+from app.selection import Selection
+from tests.publication_fixture import write_publication
+
+WEEK = Selection(date(2026, 3, 9), date(2026, 3, 15))
+
+
+@pytest.fixture(scope="module")
+def publication(tmp_path_factory):
+    published = tmp_path_factory.mktemp("published")
+    write_publication(published)
+    yield current_publication(published)
+    close_publications()
+
+
+def test_sessions_fall_into_the_duration_buckets_of_the_definition(publication) -> None:
+    found = {row["bucket"]: row["session_count"] for row in session_durations(publication, WEEK)}
+    assert found == {
+        "0 s": 1, "1–10 s": 0, "11–30 s": 0, "31–60 s": 1, "1–3 min": 0, "3–10 min": 1,
+        "10–30 min": 1, "over 30 min": 0,
+    }  # fmt: skip
+
+
+def test_depth_counts_sessions_by_turns_and_shares_add_up(publication) -> None:
+    rows = conversation_depths(publication, WEEK)
+    assert [row["session_count"] for row in rows] == [2, 1, 0, 1, 0, 0, 0, 0, 0]
+    assert sum(row["share"] for row in rows) == pytest.approx(1)
+
+
+def test_the_week_begins_on_monday_and_has_168_hours(publication) -> None:
+    rows = weekday_hours(publication, WEEK)
+    assert len(rows) == 168
+    assert (rows[0]["weekday"], rows[-1]["weekday"]) == ("Mon", "Sun")
+    busy = {(row["weekday"], row["hour"]): row["session_count"] for row in rows if row["session_count"]}
+    assert busy == {("Mon", 10): 1, ("Mon", 11): 1, ("Wed", 23): 1, ("Thu", 9): 1}
+
+
+def test_sessions_per_hour_are_an_average_over_the_weeks(publication) -> None:
+    fortnight = Selection(date(2026, 3, 2), date(2026, 3, 15))
+    monday_ten = next(
+        row for row in weekday_hours(publication, fortnight) if (row["weekday"], row["hour"]) == ("Mon", 10)
+    )
+    assert monday_ten["sessions_per_hour"] == 0.5  # one session on two Mondays
+
+
+def test_small_parts_become_other_and_nothing_is_lost(publication) -> None:
+    rows = parts_over_time(publication, WEEK, "channel", "view_count", 1)
+    assert part_order(rows) == ["email", "other"]
+    assert sum(row["count"] for row in rows) == 5
+    assert len({row["start"] for row in rows}) == 7
+
+
+def test_the_accounting_adds_up(publication) -> None:
+    assert load_totals(publication) == {
+        "received": 21, "accepted": 16, "duplicate": 2, "rejected": 2, "suppressed": 1,
+    }  # fmt: skip
+    lines = accounting_by_day(publication)
+    assert {row["fate"]: row["line_count"] for row in lines} == {
+        "accepted": 16, "duplicate": 2, "rejected": 2, "suppressed": 1,
+    }  # fmt: skip
+    assert {row["reason"] for row in rejected_reasons(publication)} == {
+        "not_json", "timestamp_without_offset",
+    }  # fmt: skip
+    assert event_files(publication)[0]["file_name"] == "march.ndjson"
+
+
+def test_bots_are_counted_whatever_was_chosen(publication) -> None:
+    assert bots_left_out(publication, WEEK)["session_count"] == 1
+
+
+def test_a_capsule_without_a_name_is_called_by_its_id(publication) -> None:
+    assert capsule_names(publication) == {"onboarding": "onboarding", "guide": "Sales *guide*"}
+
+
+def test_a_missing_mart_is_an_empty_answer(publication) -> None:
+    for question in (turn_drop_offs, content_items, search_queries, cta_performance):
+        assert question(publication, WEEK) == []
+
+
+@pytest.mark.parametrize(("last", "grain"), [(1, "hour"), (31, "day")])
+def test_a_day_is_drawn_by_hours_and_a_month_by_days(last, grain) -> None:
+    assert grain_of(Selection(date(2026, 3, 1), date(2026, 3, last))) == grain
+
+
+def test_a_year_is_drawn_by_weeks() -> None:
+    assert grain_of(Selection(date(2025, 3, 1), date(2026, 2, 28))) == "week"

@@ -1,0 +1,176 @@
+"""The dashboard's pages, run without a browser, against figures worked out by hand."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.publications import close_publications
+from tests.publication_fixture import TABLES, write_publication
+
+ENTRY = Path(__file__).parent.parent / "app" / "streamlit_app.py"
+PAGES = ("overview", "traffic", "engagement", "content", "conversions", "data_quality")
+WEEK = {"from": "2026-03-09", "to": "2026-03-15"}
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("ENGAGEMENT_HOME", str(tmp_path))
+    monkeypatch.setenv("ENGAGEMENT_LANDING", str(tmp_path / "landing"))
+    yield tmp_path
+    close_publications()
+
+
+def opened(page: str = "overview", **url: str) -> AppTest:
+    app = AppTest.from_file(str(ENTRY), default_timeout=60)
+    for name, value in url.items():
+        app.query_params[name] = value
+    app.run()
+    if page != "overview":
+        app.switch_page(f"app_pages/{page}.py").run()
+    assert not app.exception, app.exception
+    return app
+
+
+def figures(app: AppTest) -> dict[str, tuple[str, str]]:
+    return {metric.label: (metric.value, metric.delta) for metric in app.metric}
+
+
+def texts(app: AppTest) -> str:
+    return " ".join(found.value for found in [*app.caption, *app.markdown, *app.subheader, *app.info])
+
+
+def test_the_overview_shows_the_week_beside_the_one_before(home) -> None:
+    write_publication(home / "published")
+    found = figures(opened(**WEEK))
+    assert found["Views"] == ("5", "+150%")
+    assert found["Visitors"] == ("3", "+50%")
+    assert found["Sessions"] == ("4", "+100%")
+    assert found["Engagement rate"] == ("75.0%", "+25 points")
+    assert found["Conversations"] == ("2", "+100%")
+    assert found["Turns per conversation"] == ("2", "no change")
+    assert found["Time on capsule"] == ("1 min 2 s", "+25%")
+    assert found["Conversion rate"] == ("66.7%", "+66.7 points")
+
+
+def test_figures_of_conversions_include_revenue_by_currency(home) -> None:
+    write_publication(home / "published")
+    app = opened("conversions", **WEEK)
+    revenue = [metric.value for metric in app.metric if metric.label == "Revenue"]
+    assert revenue == ["49.90 EUR", "10.00 USD"]
+    assert figures(app)["Leads"] == ("1", "new")
+    assert figures(app)["Median time to conversion"][0] == "10 min"
+
+
+def test_fewer_bounces_are_shown_as_good(home) -> None:
+    write_publication(home / "published")
+    app = opened("engagement", **WEEK)
+    bounce = next(metric for metric in app.metric if metric.label == "Bounce rate")
+    assert (bounce.value, bounce.delta) == ("25.0%", "-25 points")
+    assert bounce.proto.color == bounce.proto.MetricColor.GREEN
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_draws_without_an_error(home, page) -> None:
+    write_publication(home / "published")
+    app = opened(page, **WEEK)
+    assert app.title[0].value.lower().replace(" ", "_") == page
+    assert not app.error
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_filters_stay_when_the_tab_changes(home, page) -> None:
+    write_publication(home / "published")
+    app = opened(page, capsule="onboarding", bots="include", **WEEK)
+    assert app.multiselect(key="capsules").value == ["onboarding"]
+    assert app.session_state["bots"] == "include"
+    assert app.query_params["capsule"] in ("onboarding", ["onboarding"])
+    assert app.query_params["from"] in ("2026-03-09", ["2026-03-09"])
+
+
+def test_a_capsule_in_the_link_narrows_the_figures(home) -> None:
+    write_publication(home / "published")
+    assert figures(opened(capsule="onboarding", **WEEK))["Views"][0] == "2"
+
+
+def test_what_is_wrong_in_a_link_is_ignored(home) -> None:
+    write_publication(home / "published")
+    url = {"capsule": "nobody's", "period": "century", "bots": "yes", "from": "2026-13-40", "to": "x"}
+    app = opened(**url)
+    assert app.multiselect(key="capsules").value == []
+    assert app.session_state["period"] == "30 days"
+    assert "bots" not in app.query_params
+
+
+def test_a_period_before_the_first_event_is_not_comparable(home) -> None:
+    write_publication(home / "published")
+    app = opened(**{"from": "2026-03-02", "to": "2026-03-08"})
+    assert figures(app)["Views"] == ("2", "not comparable")
+    assert "before the first event" in texts(app)
+
+
+def test_an_unfinished_period_says_so(home) -> None:
+    write_publication(home / "published", as_of="2026-03-12T09:00:30Z")
+    assert "so far" in texts(opened(**WEEK))
+
+
+def test_a_period_without_events_explains_itself(home) -> None:
+    write_publication(home / "published")
+    app = opened(**{"from": "2025-01-01", "to": "2025-01-02"})
+    assert "No events in this period" in texts(app)
+    assert not app.metric
+
+
+def test_without_a_publication_the_page_says_what_is_happening(home) -> None:
+    app = opened()
+    assert "about a minute after the first file" in texts(app)
+    assert "engagement sample" in texts(app)
+
+
+def test_a_waiting_file_is_mentioned_before_the_first_publication(home) -> None:
+    (home / "landing").mkdir()
+    (home / "landing" / "events.ndjson").write_text("{}", encoding="utf-8")
+    assert "1 file is waiting" in texts(opened())
+
+
+def test_a_missing_mart_is_explained_where_its_table_would_be(home) -> None:
+    write_publication(home / "published")
+    assert "not part of this publication yet" in texts(opened("content", **WEEK))
+
+
+def test_a_publication_without_hardly_any_mart_still_opens(home) -> None:
+    few = [table for table in TABLES if table in ("session_activity_hourly", "dim_capsules")]
+    write_publication(home / "published", tables=few)
+    found = figures(opened(**WEEK))
+    assert found["Views"][0] == "5"
+    assert found["Sessions"][0] == "–"
+
+
+def test_a_broken_publication_is_named_without_paths(home) -> None:
+    folder = write_publication(home / "published")
+    (folder / "manifest.json").unlink()
+    app = opened()
+    assert "no readable manifest.json" in app.error[0].value
+    assert str(home) not in app.error[0].value
+
+
+def test_an_unreadable_setting_is_a_sentence(home, monkeypatch) -> None:
+    monkeypatch.setenv("ENGAGEMENT_TIMEZONE", "Mars/Base")
+    assert "ENGAGEMENT_TIMEZONE" in opened().error[0].value
+
+
+def test_the_accounting_is_on_the_page_about_data_quality(home) -> None:
+    write_publication(home / "published")
+    app = opened("data_quality", **WEEK)
+    assert figures(app)["Lines received"][0] == "21"
+    assert figures(app)["Lines accepted"] == ("16", "76.2%")
+    assert "the sum is exact" in texts(app)
+    assert "Bots in this period: 1 session" in texts(app)
+
+
+def test_a_line_that_got_lost_is_an_alarm(home) -> None:
+    from tests.publication_fixture import ROWS
+
+    lost = [{**row, "accepted_count": row["accepted_count"] - 1} for row in ROWS["ingestion_daily"][:1]]
+    write_publication(home / "published", rows={**ROWS, "ingestion_daily": lost})
+    assert "1 line is not accounted for" in opened("data_quality", **WEEK).error[0].value
