@@ -13,6 +13,7 @@ final as (
         repeated_of as repeated_file_id,
 
         -- text
+        file_kind,
         file_name,
         content_hash,
         status,

@@ -40,14 +40,14 @@ final as (
         cast(content_id as string) as content_id,
 
         -- numbers
-        cast(count_if(is_content_access) as bigint) as access_count,
+        cast(count(*) filter (where is_content_access) as bigint) as access_count,
         cast(
             count(distinct case when is_content_access then session_key end) as bigint
         ) as session_count,
         cast(
             count(distinct case when is_content_access then visitor_key end) as bigint
         ) as visitor_count,
-        cast(count_if(is_citation) as bigint) as citation_count,
+        cast(count(*) filter (where is_citation) as bigint) as citation_count,
         cast(coalesce(sum(relevance_score), 0) as double) as relevance_score_sum,
         cast(count(relevance_score) as bigint) as relevance_score_count,
 

@@ -42,9 +42,9 @@ final as (
         cast(cta_type as string) as cta_type,
 
         -- numbers
-        cast(count_if(is_cta_impression) as bigint) as impression_count,
-        cast(count_if(is_cta_click) as bigint) as click_count,
-        cast(count_if(is_conversion) as bigint) as conversion_count,
+        cast(count(*) filter (where is_cta_impression) as bigint) as impression_count,
+        cast(count(*) filter (where is_cta_click) as bigint) as click_count,
+        cast(count(*) filter (where is_conversion) as bigint) as conversion_count,
 
         -- booleans
         cast(is_bot as boolean) as is_bot,

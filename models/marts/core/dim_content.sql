@@ -35,7 +35,7 @@ used_content as (
         max(duration_seconds) as duration_seconds,
         min(case when is_content_access then occurred_at end) as first_accessed_at,
         max(case when is_content_access then occurred_at end) as last_accessed_at,
-        count_if(is_content_access) as access_count
+        count(*) filter (where is_content_access) as access_count
     from described_events
     group by capsule_id, content_id
 

@@ -12,8 +12,8 @@ ended_conversations as (
         session_date,
         is_bot,
         turn_count,
-        count_if(conversion_count = 0) as dropped_count,
-        count_if(conversion_count > 0) as finished_count
+        count(*) filter (where conversion_count = 0) as dropped_count,
+        count(*) filter (where conversion_count > 0) as finished_count
     from sessions
     where turn_count > 0
     group by capsule_id, session_date, is_bot, turn_count

@@ -37,7 +37,7 @@ final as (
 
         -- numbers
         cast(count(*) as bigint) as search_count,
-        cast(count_if(result_count = 0) as bigint) as zero_result_count,
+        cast(count(*) filter (where result_count = 0) as bigint) as zero_result_count,
         cast(count(distinct session_key) as bigint) as session_count,
 
         -- booleans

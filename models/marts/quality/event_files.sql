@@ -13,6 +13,7 @@ final as (
         cast(repeated_file_id as bigint) as repeated_file_id,
 
         -- text
+        cast(file_kind as string) as file_kind,
         cast(file_name as string) as file_name,
         cast(status as string) as status,
         cast(refused_reason as string) as refused_reason,

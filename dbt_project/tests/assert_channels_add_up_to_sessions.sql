@@ -1,0 +1,36 @@
+-- A returned row is a capsule and day whose sessions by channel differ from the sessions that
+-- started then: a session was lost or counted twice on its way into the traffic table.
+
+with traffic as (
+
+    select
+        capsule_id,
+        activity_date,
+        sum(session_count) as session_count
+    from {{ ref('capsule_traffic_daily') }}
+    group by capsule_id, activity_date
+
+),
+
+sessions as (
+
+    select
+        capsule_id,
+        session_date,
+        count(*) as session_count
+    from {{ ref('fct_sessions') }}
+    group by capsule_id, session_date
+
+)
+
+select
+    coalesce(traffic.capsule_id, sessions.capsule_id) as capsule_id,
+    coalesce(traffic.activity_date, sessions.session_date) as activity_date,
+    traffic.session_count as traffic_session_count,
+    sessions.session_count
+from traffic
+full outer join sessions
+    on
+        traffic.capsule_id = sessions.capsule_id
+        and traffic.activity_date = sessions.session_date
+where coalesce(traffic.session_count, 0) <> coalesce(sessions.session_count, 0)

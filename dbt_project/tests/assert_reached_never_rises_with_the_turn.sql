@@ -1,0 +1,17 @@
+-- A returned row is a turn that more sessions reached than the turn before it.
+
+with turns as (
+
+    select
+        *,
+        lag(reached_count) over (
+            partition by capsule_id, session_date, is_bot
+            order by turn_number
+        ) as previous_reached_count
+    from {{ ref('conversation_depth_daily') }}
+
+)
+
+select *
+from turns
+where reached_count > previous_reached_count
