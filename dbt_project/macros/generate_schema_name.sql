@@ -1,4 +1,5 @@
-{#- The schemas are staging, intermediate, marts and reference, without the target's name in front. -#}
+{#- The schemas are staging, intermediate, marts and reference, without the target's
+    name in front. -#}
 {% macro generate_schema_name(custom_schema_name, node) -%}
     {{ (custom_schema_name or target.schema) | trim }}
 {%- endmacro %}

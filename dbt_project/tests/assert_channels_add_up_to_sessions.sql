@@ -1,5 +1,6 @@
--- A returned row is a capsule and day whose sessions by channel differ from the sessions that
--- started then: a session was lost or counted twice on its way into the traffic table.
+-- A returned row is a capsule and day whose sessions by channel differ from the
+-- sessions that started then: a session was lost or counted twice on its way into the
+-- traffic table.
 
 with traffic as (
 

@@ -1,5 +1,5 @@
--- A returned row means that conversions, leads or clicks differ between the conversions and the
--- sessions they belong to.
+-- A returned row means that conversions, leads or clicks differ between the conversions
+-- and the sessions they belong to.
 
 with conversions as (
 

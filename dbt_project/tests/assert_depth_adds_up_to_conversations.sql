@@ -1,5 +1,5 @@
--- A returned row is a capsule, day and bot flag whose endings do not add up to its conversations, or
--- whose first turn was reached by another number of them.
+-- A returned row is a capsule, day and bot flag whose endings do not add up to its
+-- conversations, or whose first turn was reached by another number of them.
 
 with depth as (
 

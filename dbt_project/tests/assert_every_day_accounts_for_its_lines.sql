@@ -1,5 +1,5 @@
--- A returned row is a load day and capsule whose lines received are not accepted + duplicate +
--- rejected + suppressed.
+-- A returned row is a load day and capsule whose lines received are not accepted +
+-- duplicate + rejected + suppressed.
 
 select
     load_date,

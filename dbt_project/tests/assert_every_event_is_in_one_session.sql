@@ -1,4 +1,5 @@
--- A returned row means that the sessions, or their hours, hold another number of events than staging.
+-- A returned row means that the sessions, or their hours, hold another number of events
+-- than staging.
 
 with counted as (
 

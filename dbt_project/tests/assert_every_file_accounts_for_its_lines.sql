@@ -1,5 +1,6 @@
--- A returned row is a loaded file whose lines received are not accepted + duplicate + rejected +
--- suppressed, or whose capsules (of a file of events) do not add up to it: lines vanished.
+-- A returned row is a loaded file whose lines received are not accepted + duplicate +
+-- rejected + suppressed, or whose capsules (of a file of events) do not add up to it:
+-- lines vanished.
 
 with capsules as (
 

@@ -1,5 +1,5 @@
--- A returned row is a file whose rejected lines kept differ from those it was charged with: a reject
--- was lost, or kept twice.
+-- A returned row is a file whose rejected lines kept differ from those it was charged
+-- with: a reject was lost, or kept twice.
 
 with rejects as (
 

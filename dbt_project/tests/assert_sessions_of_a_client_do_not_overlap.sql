@@ -1,5 +1,5 @@
--- A returned row is a session that begins before the one before it in the same client session ended:
--- the cut failed.
+-- A returned row is a session that begins before the one before it in the same client
+-- session ended: the cut failed.
 
 with bounds as (
 

@@ -1,4 +1,5 @@
--- A returned row is a capsule whose new, returning and unknown visitors do not add up to its visitors.
+-- A returned row is a capsule whose new, returning and unknown visitors do not add up
+-- to its visitors.
 
 with visitors as (
 
@@ -17,12 +18,15 @@ counted as (
     select
         capsule_id,
         count(distinct visitor_key) as visitor_count,
-        count(*) filter (where visitor_tier in ('user', 'visitor') and is_returning = 0)
-            as new_visitor_count,
-        count(*) filter (where visitor_tier in ('user', 'visitor') and is_returning = 1)
-            as returning_visitor_count,
-        count(*) filter (where visitor_tier in ('daily', 'session') and is_returning = 0)
-            as unknown_visitor_count
+        count(*) filter (
+            where visitor_tier in ('user', 'visitor') and is_returning = 0
+        ) as new_visitor_count,
+        count(*) filter (
+            where visitor_tier in ('user', 'visitor') and is_returning = 1
+        ) as returning_visitor_count,
+        count(*) filter (
+            where visitor_tier in ('daily', 'session') and is_returning = 0
+        ) as unknown_visitor_count
     from visitors
     group by capsule_id
 

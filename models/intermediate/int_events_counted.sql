@@ -61,8 +61,8 @@ flagged_events as (
         coalesce(conversion_types.is_lead, false) as is_lead_type,
         coalesce(conversion_types.is_sale, false) as is_sale_type,
         repeated_orders.event_key is not null as is_repeated_order,
-        -- `open` is the default; progress, pause, seek and complete continue an access that was counted
-        -- when it began; a citation is the assistant's.
+        -- `open` is the default; progress, pause, seek and complete continue an access
+        -- that was counted when it began; a citation is the assistant's.
         typed_events.event_type = 'content_access'
         and coalesce(typed_events.action, 'open') <> 'cite' as is_content_use,
         coalesce(typed_events.action, 'open')
@@ -150,8 +150,9 @@ final as (
             false
         ) as is_citation,
         coalesce(event_type = 'interaction' and action = 'search', false) as is_search,
-        coalesce(event_type = 'interaction' and action = 'cta_impression', false)
-            as is_cta_impression,
+        coalesce(
+            event_type = 'interaction' and action = 'cta_impression', false
+        ) as is_cta_impression,
         coalesce(
             counted_conversion_type = 'cta_click' and not is_repeated_order, false
         ) as is_cta_click,
@@ -161,7 +162,8 @@ final as (
         coalesce(event_type = 'interaction' and action = 'feedback', false)
             as is_feedback,
         coalesce(event_type = 'custom', false) as is_custom_event,
-        -- What the person did, repeated or not: one of these and a session is no bounce.
+        -- What the person did, repeated or not: one of these and a session is no
+        -- bounce.
         coalesce(
             event_type = 'custom'
             or is_content_use

@@ -1,6 +1,6 @@
--- The windows carry few columns and the rest is joined back: sorting every column four times took
--- 14 s for three million events, this takes 6. Ties of the clock are broken by event_key: the order of
--- arrival never decides.
+-- The windows carry few columns and the rest is joined back: sorting every column four
+-- times took 14 s for three million events, this takes 6. Ties of the clock are broken
+-- by event_key: the order of arrival never decides.
 
 with events as (
 
@@ -67,7 +67,8 @@ paused_events as (
 
 ),
 
--- A session starts after a pause, or where another user signs in who is not the one seen since it.
+-- A session starts after a pause, or where another user signs in who is not the one
+-- seen since it.
 started_events as (
 
     select

@@ -1,5 +1,5 @@
--- Classifies distinct combinations, not events: rules are compared some ten thousand times a build,
--- however many events there are.
+-- Classifies distinct combinations, not events: rules are compared some ten thousand
+-- times a build, however many events there are.
 
 {% set rule_fields = [
     'source_label', 'utm_source', 'utm_medium', 'utm_campaign', 'click_id',
@@ -186,7 +186,8 @@ matches as (
                         substring(signals.signal, 1, length(channel_rules.value))
                         = channel_rules.value
                 when 'ends_with'
-                    then right(signals.signal, length(channel_rules.value))
+                    then
+                        right(signals.signal, length(channel_rules.value))
                         = channel_rules.value
                 when 'is_domain'
                     then

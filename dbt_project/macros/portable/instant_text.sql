@@ -1,4 +1,4 @@
-{#- An instant as text that is the same on every engine: its milliseconds since 1970. -#}
+{#- An instant as text, the same on every engine: its milliseconds since 1970. -#}
 {% macro instant_text(instant) -%}
     {{ return(adapter.dispatch("instant_text")(instant)) }}
 {%- endmacro %}

@@ -1,4 +1,5 @@
-{#- The newest value that is not null among the rows of a frame: last_value without nulls. -#}
+{#- The newest value that is not null among the rows of a frame: last_value without
+    nulls. -#}
 {% macro last_known(expression, window) -%}
     {{ return(adapter.dispatch("last_known")(expression, window)) }}
 {%- endmacro %}

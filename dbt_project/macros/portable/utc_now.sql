@@ -1,5 +1,5 @@
-{#- The present instant in UTC, without a zone in its type. For tests only: a model that reads the clock
-    gives other rows tomorrow. -#}
+{#- The present instant in UTC, without a zone in its type. For tests only: a model that
+    reads the clock gives other rows tomorrow. -#}
 {% macro utc_now() -%}
     {{ return(adapter.dispatch("utc_now")()) }}
 {%- endmacro %}

@@ -1,4 +1,5 @@
-{#- A table expression of one column `whole_number`: 1 to the largest value that a query gives. -#}
+{#- A table expression of one column `whole_number`: 1 to the largest value that a query
+    gives. -#}
 {% macro whole_numbers(largest_value_query) -%}
     {{ return(adapter.dispatch("whole_numbers")(largest_value_query)) }}
 {%- endmacro %}

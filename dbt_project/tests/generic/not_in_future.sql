@@ -1,4 +1,5 @@
-{#- A returned row happened later than now and the five minutes that clocks may differ by. -#}
+{#- A returned row happened later than now and the five minutes that clocks may differ
+    by. -#}
 {% test not_in_future(model, column_name) %}
 
     select {{ column_name }}

@@ -1,4 +1,5 @@
-{#- A returned row means that two relations that should hold the same things do not: their counts. -#}
+{#- A returned row means that two relations that should hold the same things do not:
+    their counts. -#}
 {% test row_count_equal(model, compare_model) %}
 
     with counted as (

@@ -1,4 +1,5 @@
-{#- A returned row is a combination of the columns that occurs more than once; null is a value. -#}
+{#- A returned row is a combination of the columns that occurs more than once; null is a
+    value. -#}
 {% test unique_combination(model, columns) %}
 
     select {{ columns | join(", ") }}

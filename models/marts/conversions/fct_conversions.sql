@@ -34,8 +34,8 @@ conversions as (
 
 ),
 
--- The visitor's sessions on the capsule that reach into the days before; one may begin earlier, so its
--- events are asked, not its start.
+-- The visitor's sessions on the capsule that reach into the days before; one may begin
+-- earlier, so its events are asked, not its start.
 touching_sessions as (
 
     select

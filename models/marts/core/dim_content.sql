@@ -28,10 +28,12 @@ used_content as (
     select
         capsule_id,
         content_id,
-        max_by(content_title, newest_rank)
-            filter (where content_title is not null) as content_title,
-        max_by(content_type, newest_rank)
-            filter (where content_type is not null) as content_type,
+        max_by(content_title, newest_rank) filter (
+            where content_title is not null
+        ) as content_title,
+        max_by(content_type, newest_rank) filter (
+            where content_type is not null
+        ) as content_type,
         max(duration_seconds) as duration_seconds,
         min(case when is_content_access then occurred_at end) as first_accessed_at,
         max(case when is_content_access then occurred_at end) as last_accessed_at,

@@ -1,4 +1,5 @@
--- Ordered by capsule and start on disk, so that a page about one capsule reads few row groups.
+-- Ordered by capsule and start on disk, so that a page about one capsule reads few row
+-- groups.
 
 with events as (
 
@@ -37,7 +38,8 @@ described_events as (
             when events.device_label is not null
                 then coalesce(device_types.device, 'other')
         end as device,
-        -- The first event with a known channel; without one, the first that says anything.
+        -- The first event with a known channel; without one, the first that says
+        -- anything.
         case
             when traffic_sources.channel = 'unknown' then events.event_number + 1e9
             when traffic_sources.channel is not null then events.event_number
@@ -68,21 +70,27 @@ sessions as (
         min(client_session_key) as client_session_key,
         -- A second user begins a new session, so there is one at most.
         min(user_key) as user_key,
-        min_by(visitor_id_key, event_number)
-            filter (where visitor_id_key is not null) as visitor_id_key,
-        min_by(daily_key, event_number)
-            filter (where daily_key is not null) as daily_key,
+        min_by(visitor_id_key, event_number) filter (
+            where visitor_id_key is not null
+        ) as visitor_id_key,
+        min_by(daily_key, event_number) filter (
+            where daily_key is not null
+        ) as daily_key,
         min(occurred_at) as started_at,
         max(occurred_at) as ended_at,
-        min_by(channel, source_rank)
-            filter (where source_rank is not null) as channel,
-        min_by(source, source_rank)
-            filter (where source_rank is not null) as source,
-        min_by(campaign, source_rank)
-            filter (where source_rank is not null) as campaign,
+        min_by(channel, source_rank) filter (
+            where source_rank is not null
+        ) as channel,
+        min_by(source, source_rank) filter (
+            where source_rank is not null
+        ) as source,
+        min_by(campaign, source_rank) filter (
+            where source_rank is not null
+        ) as campaign,
         min_by(country, event_number) filter (where country is not null) as country,
-        min_by(device, event_number)
-            filter (where device <> 'unknown') as device,
+        min_by(device, event_number) filter (
+            where device <> 'unknown'
+        ) as device,
         min_by(browser, event_number) filter (where browser is not null) as browser,
         min_by(os, event_number) filter (where os is not null) as os,
         count(*) filter (where is_bot_agent) as bot_agent_count,
@@ -97,7 +105,9 @@ sessions as (
         count(*) filter (where is_content_access) as content_access_count,
         count(*) filter (where is_citation) as citation_count,
         count(*) filter (where is_search) as search_count,
-        count(*) filter (where is_search and result_count = 0) as zero_result_search_count,
+        count(*) filter (
+            where is_search and result_count = 0
+        ) as zero_result_search_count,
         count(*) filter (where is_cta_impression) as cta_impression_count,
         count(*) filter (where is_cta_click) as cta_click_count,
         count(*) filter (where is_conversion) as conversion_count,

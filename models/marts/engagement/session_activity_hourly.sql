@@ -1,4 +1,5 @@
--- Ordered by capsule and hour on disk, so that a page about one capsule reads few row groups.
+-- Ordered by capsule and hour on disk, so that a page about one capsule reads few row
+-- groups.
 
 with events as (
 
@@ -25,7 +26,9 @@ hourly_activity as (
         count(*) filter (where is_content_access) as content_access_count,
         count(*) filter (where is_citation) as citation_count,
         count(*) filter (where is_search) as search_count,
-        count(*) filter (where is_search and result_count = 0) as zero_result_search_count,
+        count(*) filter (
+            where is_search and result_count = 0
+        ) as zero_result_search_count,
         count(*) filter (where is_cta_impression) as cta_impression_count,
         count(*) filter (where is_cta_click) as cta_click_count,
         count(*) filter (where is_conversion) as conversion_count,

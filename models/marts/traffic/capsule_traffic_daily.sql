@@ -1,18 +1,3 @@
-{% set session_figures = [
-    'session_count', 'view_session_count', 'conversation_count', 'bounce_count',
-    'engaged_session_count', 'session_seconds', 'engaged_seconds',
-] %}
-{% set event_figures = [
-    'event_count', 'view_count', 'turn_count', 'message_count', 'content_access_count',
-    'citation_count', 'search_count', 'zero_result_search_count',
-    'cta_impression_count', 'cta_click_count', 'conversion_count', 'lead_count',
-    'custom_event_count',
-] %}
-{% set dimensions = [
-    'capsule_id', 'activity_date', 'channel', 'source', 'country', 'device', 'browser',
-    'is_bot',
-] %}
-
 with sessions as (
 
     select * from {{ ref('fct_sessions') }}
@@ -44,9 +29,19 @@ started_sessions as (
         case when is_engaged then 1 else 0 end as engaged_session_count,
         session_seconds,
         engaged_seconds,
-        {% for figure in event_figures %}
-            0 as {{ figure }}{{ "," if not loop.last }}
-        {% endfor %}
+        0 as event_count,
+        0 as view_count,
+        0 as turn_count,
+        0 as message_count,
+        0 as content_access_count,
+        0 as citation_count,
+        0 as search_count,
+        0 as zero_result_search_count,
+        0 as cta_impression_count,
+        0 as cta_click_count,
+        0 as conversion_count,
+        0 as lead_count,
+        0 as custom_event_count
     from sessions
 
 ),
@@ -54,15 +49,34 @@ started_sessions as (
 counted_events as (
 
     select
-        {% for dimension in dimensions %}
-            {{ dimension }},
-        {% endfor %}
-        {% for figure in session_figures %}
-            0 as {{ figure }},
-        {% endfor %}
-        {% for figure in event_figures %}
-            {{ figure }}{{ "," if not loop.last }}
-        {% endfor %}
+        capsule_id,
+        activity_date,
+        channel,
+        source,
+        country,
+        device,
+        browser,
+        is_bot,
+        0 as session_count,
+        0 as view_session_count,
+        0 as conversation_count,
+        0 as bounce_count,
+        0 as engaged_session_count,
+        0 as session_seconds,
+        0 as engaged_seconds,
+        event_count,
+        view_count,
+        turn_count,
+        message_count,
+        content_access_count,
+        citation_count,
+        search_count,
+        zero_result_search_count,
+        cta_impression_count,
+        cta_click_count,
+        conversion_count,
+        lead_count,
+        custom_event_count
     from session_activity
 
 ),
@@ -91,9 +105,24 @@ final as (
         -- numbers
         cast(sum(session_seconds) as double) as session_seconds,
         cast(sum(engaged_seconds) as double) as engaged_seconds,
-        {% for figure in session_figures + event_figures if '_seconds' not in figure %}
-            cast(sum({{ figure }}) as bigint) as {{ figure }},
-        {% endfor %}
+        cast(sum(session_count) as bigint) as session_count,
+        cast(sum(view_session_count) as bigint) as view_session_count,
+        cast(sum(conversation_count) as bigint) as conversation_count,
+        cast(sum(bounce_count) as bigint) as bounce_count,
+        cast(sum(engaged_session_count) as bigint) as engaged_session_count,
+        cast(sum(event_count) as bigint) as event_count,
+        cast(sum(view_count) as bigint) as view_count,
+        cast(sum(turn_count) as bigint) as turn_count,
+        cast(sum(message_count) as bigint) as message_count,
+        cast(sum(content_access_count) as bigint) as content_access_count,
+        cast(sum(citation_count) as bigint) as citation_count,
+        cast(sum(search_count) as bigint) as search_count,
+        cast(sum(zero_result_search_count) as bigint) as zero_result_search_count,
+        cast(sum(cta_impression_count) as bigint) as cta_impression_count,
+        cast(sum(cta_click_count) as bigint) as cta_click_count,
+        cast(sum(conversion_count) as bigint) as conversion_count,
+        cast(sum(lead_count) as bigint) as lead_count,
+        cast(sum(custom_event_count) as bigint) as custom_event_count,
 
         -- booleans
         cast(is_bot as boolean) as is_bot,
