@@ -8,8 +8,10 @@ Not here: Streamlit, formatting, the registry's metrics (`queries.py`).
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
 
+from app.comparison import is_unfinished
 from app.publications import Publication
 from app.queries import finite, metric_rows, metric_values, rows_of, table_columns
 from app.selection import Selection
@@ -300,6 +302,21 @@ def country_names(publication: Publication) -> dict[str, str]:
     return dict(rows_of(publication, Statement(f"select {code}, {name} from marts.countries", {})))
 
 
+def whole_buckets(
+    rows: Sequence[dict[str, Any]], grain: str, selection: Selection, is_so_far: bool
+) -> list[dict[str, Any]]:
+    """Without weeks and months of which the range holds only a part: they would look like a fall.
+
+    The last one stays while the period is not over; charts draw it as unfinished.
+    """
+    if grain not in ("week", "month"):
+        return list(rows)
+    after = selection.date_to + timedelta(days=1)
+    ends_whole = after.weekday() == 0 if grain == "week" else after.day == 1
+    kept = [row for row in rows if row[grain] >= selection.date_from]
+    return kept if ends_whole or is_so_far else kept[:-1]
+
+
 def parts_over_time(
     publication: Publication, selection: Selection, key: str, metric_id: str, largest: int = 7
 ) -> list[dict[str, Any]]:
@@ -312,7 +329,8 @@ def parts_over_time(
     kept = ranked if len(ranked) <= largest + 1 else ranked[:largest]
     names = kept if len(kept) == len(ranked) else [*kept, OTHER]
     sums: dict[tuple[Any, str], int] = defaultdict(int)
-    for row in metric_rows(publication, selection, [grain, key], [metric_id]):
+    rows = metric_rows(publication, selection, [grain, key], [metric_id])
+    for row in whole_buckets(rows, grain, selection, is_unfinished(selection, publication)):
         sums[row[grain], row[key] if row[key] in kept else OTHER] += row[metric_id] or 0
     return [
         {"start": start, "part": part, "count": count, "rank": names.index(part)}

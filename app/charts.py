@@ -23,7 +23,8 @@ EARLIER_PERIOD: Final = "Earlier period"
 TREND_HEIGHT: Final = 280
 STACK_HEIGHT: Final = 330
 HEATMAP_HEIGHT: Final = 340
-BAR_STEP: Final = 30
+BAR_STEP: Final = 28
+BARS_MARGIN: Final = 28
 
 # The theme colours no text marks (they stay black on dark), so values take its first category colour.
 VALUE_COLOUR: Final = alt.Color("tone:N", legend=None, scale=alt.Scale(domain=["value"]))
@@ -186,7 +187,7 @@ def bars(
     return alt.layer(
         base.mark_bar(cornerRadiusEnd=3, height={"band": 0.68}),
         base.mark_text(align="left", dx=6).encode(text="text:N", color=VALUE_COLOUR),
-    ).properties(height=max(len(rows), 2) * BAR_STEP)
+    ).properties(height=len(rows) * BAR_STEP + BARS_MARGIN)
 
 
 def _share_suffix(row: Row) -> str:

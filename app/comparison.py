@@ -71,9 +71,9 @@ def local_day(publication: Publication) -> date:
 
 def earlier_period(publication: Publication, selection: Selection, compare: Comparing) -> EarlierPeriod:
     """The period to compare `selection` with, cut to the same elapsed part when it is not over."""
-    if compare == "none":
-        return EarlierPeriod(None, reason=NO_COMPARISON)
     is_so_far = is_unfinished(selection, publication)
+    if compare == "none":
+        return EarlierPeriod(None, is_so_far, NO_COMPARISON)
     if is_so_far and local_day(publication) < selection.date_from:
         return EarlierPeriod(None, is_so_far, NOT_BEGUN)
     if compare == "previous":

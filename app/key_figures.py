@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import streamlit as st
 
-from app.breakdowns import grain_of
+from app.breakdowns import grain_of, whole_buckets
 from app.comparison import NOT_COMPARABLE, Change
 from app.format import (
     change_text,
@@ -36,7 +36,9 @@ def key_figures(view: View, metric_ids: Sequence[str], columns: int = 4) -> None
     found = ask(compare, view.publication, view.selection, view.comparing)
     grain = grain_of(view.selection)
     rows = ask(metric_rows, view.publication, view.selection, (grain,), tuple(metric_ids))
-    whole = rows[:-1] if view.earlier.is_so_far and len(rows) > 3 else rows
+    whole = whole_buckets(rows, grain, view.selection, view.earlier.is_so_far)
+    # The bucket that is not over yet would always end the sparkline with a fall.
+    whole = whole[:-1] if view.earlier.is_so_far and len(whole) > 3 else whole
     single = [METRICS_BY_ID[name] for name in metric_ids if METRICS_BY_ID[name].unit != "money"]
     with st.grid(columns, min_column_width=CARD_WIDTH):
         for metric in single:
@@ -117,14 +119,12 @@ def all_figures(view: View) -> None:
                 "What it means": metric.definition,
             }
         )
-    st.dataframe(
-        rows,
+    # A table, not a data frame: its cells wrap, so that a definition can be read to its end.
+    st.table(
+        [{name: escape_markdown(text) for name, text in row.items()} for row in rows],
+        border="horizontal",
         hide_index=True,
-        height=420,
-        column_config={
-            "Figure": st.column_config.TextColumn(width="medium"),
-            "What it means": st.column_config.TextColumn(width="large"),
-        },
+        height=480,
         alt="Every figure of the chosen period with its value before, change and definition",
     )
 

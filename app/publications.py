@@ -25,7 +25,8 @@ CURRENT_NAME: Final = "CURRENT"
 # The current publication and the one before it, which a query of another thread may still read.
 OPEN_PUBLICATIONS_LIMIT: Final = 2
 
-# The file's name is also its schema's (`marts`), which DuckDB calls ambiguous: hence an alias.
+# Attached under a name of our own: DuckDB names a catalogue after its file, and calls one that has
+# the name of its schema (`marts`) ambiguous.
 CATALOG: Final = "publication"
 # In this order: after the last one nothing can be attached or set again. Nothing is spilled to disk.
 HARDENING: Final = (

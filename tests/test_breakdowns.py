@@ -21,6 +21,7 @@ from app.breakdowns import (
     session_durations,
     turn_drop_offs,
     weekday_hours,
+    whole_buckets,
 )
 from app.publications import close_publications, current_publication
 from app.selection import Selection
@@ -108,3 +109,14 @@ def test_a_day_is_drawn_by_hours_and_a_month_by_days(last, grain) -> None:
 
 def test_a_year_is_drawn_by_weeks() -> None:
     assert grain_of(Selection(date(2025, 3, 1), date(2026, 2, 28))) == "week"
+
+
+def test_weeks_and_months_cut_by_the_range_are_not_drawn() -> None:
+    weeks = [{"week": date(2026, 3, day)} for day in (2, 9, 16)]
+    middle = Selection(date(2026, 3, 4), date(2026, 3, 20))  # Wednesday to Friday
+    assert whole_buckets(weeks, "week", middle, is_so_far=False) == [{"week": date(2026, 3, 9)}]
+    assert whole_buckets(weeks, "week", middle, is_so_far=True) == weeks[1:]
+    exact = Selection(date(2026, 3, 2), date(2026, 3, 22))
+    assert whole_buckets(weeks, "week", exact, is_so_far=False) == weeks
+    months = [{"month": date(2026, 2, 1)}, {"month": date(2026, 3, 1)}]
+    assert whole_buckets(months, "month", Selection(date(2026, 2, 1), date(2026, 3, 31)), False) == months

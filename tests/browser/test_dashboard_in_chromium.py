@@ -1,0 +1,226 @@
+"""The dashboard as a person meets it: a real server, a real Chromium, a shared link, a phone.
+
+Debian's Chromium is used (Playwright's own download is not needed); without it these tests are
+skipped, and the skip says so.
+"""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.publication_fixture import ROWS, write_publication
+
+ROOT = Path(__file__).parent.parent.parent
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WEEK = "from=2026-03-09&to=2026-03-15"
+PAGES = ("", "traffic", "engagement", "content", "conversions", "data_quality")
+# On an address with a path Streamlit first looks for its server below that path, then at the root.
+PROBE = re.compile(r"/\w+/_stcore/(health|host-config)$")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium"),
+]
+
+
+@dataclass
+class Visit:
+    """A page and everything it asked for and complained about."""
+
+    page: object
+    base: str
+    strangers: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, address: str) -> None:
+        self.page.goto(f"{self.base}/{address}")
+        self.page.get_by_role("heading", level=1).wait_for(timeout=30_000)
+
+    def value_of(self, label: str) -> str:
+        """The figure on the card called `label`."""
+        card = self.page.get_by_test_id("stMetric").filter(has_text=re.compile(f"^{label}"))
+        return card.get_by_test_id("stMetricValue").first.inner_text()
+
+    def wait_for_value(self, label: str, value: str, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while self.value_of(label) != value:
+            assert time.monotonic() < deadline, f"{label} is {self.value_of(label)}, not {value}"
+            time.sleep(0.2)
+
+
+@contextmanager
+def running_dashboard(home: Path) -> Iterator[str]:
+    """A dashboard of its own over `home`; yields its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app/streamlit_app.py"]
+    with subprocess.Popen(
+        [*command, f"--server.port={port}", "--server.fileWatcherType=none"],
+        cwd=ROOT,
+        env={**os.environ, "ENGAGEMENT_HOME": str(home)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            _wait_until_healthy(f"http://127.0.0.1:{port}/_stcore/health")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """A dashboard with one publication: its address and its home."""
+    home = tmp_path_factory.mktemp("home")
+    write_publication(home / "published", "p1")
+    with running_dashboard(home) as address:
+        yield address, home
+
+
+def _wait_until_healthy(address: str) -> None:
+    for _ in range(120):
+        try:
+            with urllib.request.urlopen(address, timeout=1):
+                return
+        except OSError:
+            time.sleep(0.25)
+    raise AssertionError(f"The dashboard did not start at {address}")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[object]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(server, chromium, request) -> Iterator[Visit]:
+    options = getattr(request, "param", {"viewport": {"width": 1440, "height": 900}})
+    context = chromium.new_context(**options)
+    found = Visit(context.new_page(), server[0])
+    own = (server[0], server[0].replace("http", "ws"), "data:", "blob:")
+
+    def on_request(asked) -> None:
+        if not asked.url.startswith(own):
+            found.strangers.append(asked.url)
+
+    def on_console(message) -> None:
+        if message.type == "error" and not PROBE.search(message.location.get("url", "")):
+            found.complaints.append(message.text)
+
+    found.page.on("request", on_request)
+    found.page.on("console", on_console)
+    found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
+    yield found
+    context.close()
+
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+DARK = {"viewport": {"width": 1440, "height": 900}, "color_scheme": "dark"}
+
+
+def test_every_tab_opens_from_the_navigation(visit: Visit) -> None:
+    visit.open(f"?{WEEK}")
+    for title in ("Traffic", "Engagement", "Content", "Conversions", "Data quality", "Overview"):
+        visit.page.get_by_role("link", name=title, exact=True).click()
+        visit.page.get_by_role("heading", level=1, name=title, exact=True).wait_for(timeout=15_000)
+        # The filters travel along in the address.
+        visit.page.wait_for_url(re.compile("from=2026-03-09"), timeout=10_000)
+    assert visit.complaints == []
+
+
+def test_a_shared_link_shows_the_same_view(visit: Visit) -> None:
+    visit.open(f"conversions?{WEEK}&capsule=onboarding&compare=none&bots=include")
+    visit.wait_for_value("Conversions", "1", 15)
+    assert visit.page.get_by_text("Not compared.").is_visible()
+    address = visit.page.url
+    for part in ("capsule=onboarding", "compare=none", "bots=include", "from=2026-03-09"):
+        assert part in address
+
+
+def test_a_chosen_period_is_written_into_the_address(visit: Visit) -> None:
+    visit.open("")
+    visit.page.get_by_role("radio", name="7 days").or_(
+        visit.page.get_by_role("button", name="7 days")
+    ).first.click()
+    visit.page.wait_for_url(re.compile("period=7d"), timeout=10_000)
+    visit.page.get_by_text("10 to 16 March 2026").first.wait_for(timeout=10_000)
+
+
+@pytest.mark.parametrize("visit", [PHONE, DARK], indirect=True, ids=["phone", "dark"])
+def test_no_page_is_wider_than_its_screen(visit: Visit) -> None:
+    for name in PAGES:
+        visit.open(f"{name}?{WEEK}")
+        visit.page.wait_for_timeout(1500)
+        widths = visit.page.evaluate(
+            "[document.documentElement, document.querySelector('[data-testid=stMain]')]"
+            ".map(element => element.scrollWidth - element.clientWidth)"
+        )
+        assert widths == [0, 0], name
+    assert visit.complaints == []
+
+
+@pytest.mark.parametrize("visit", [DARK], indirect=True, ids=["dark"])
+def test_a_dark_system_gets_a_dark_page(visit: Visit) -> None:
+    visit.open(f"?{WEEK}")
+    colour = visit.page.evaluate(
+        "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
+    )
+    assert colour == "rgb(16, 24, 31)"
+
+
+def test_no_request_leaves_the_machine_and_the_console_stays_clean(visit: Visit) -> None:
+    for name in PAGES:
+        visit.open(f"{name}?{WEEK}")
+        visit.page.wait_for_timeout(1500)
+    assert visit.strangers == []
+    assert visit.complaints == []
+
+
+def test_charts_have_words_for_those_who_do_not_see_them(visit: Visit) -> None:
+    visit.open(f"?{WEEK}")
+    visit.page.get_by_label(re.compile("Views over time, 9 to 15 March 2026")).first.wait_for(timeout=15_000)
+
+
+def test_a_new_publication_appears_by_itself_and_keeps_the_filters(visit: Visit, server) -> None:
+    visit.open(f"?{WEEK}&capsule=guide")
+    visit.wait_for_value("Views", "3", 15)
+    more = [
+        {**row, "view_count": row["view_count"] + 10} if row["session_key"] == "s2" else row
+        for row in ROWS["session_activity_hourly"]
+    ]
+    write_publication(server[1] / "published", "p2", rows={**ROWS, "session_activity_hourly": more})
+    visit.wait_for_value("Views", "13", 30)
+    assert "capsule=guide" in visit.page.url
+    assert "from=2026-03-09" in visit.page.url
+
+
+def test_an_empty_installation_comes_alive_by_itself(chromium, tmp_path: Path) -> None:
+    with running_dashboard(tmp_path) as address:
+        page = chromium.new_page()
+        page.goto(address)
+        page.get_by_text("The first figures are on their way").wait_for(timeout=30_000)
+        write_publication(tmp_path / "published")
+        page.get_by_role("heading", level=1, name="Overview").wait_for(timeout=30_000)
+        page.close()
