@@ -119,7 +119,7 @@ final as (
 
         -- numbers
         event_number,
-        gap_seconds,
+        gap_milliseconds,
         result_count,
         relevance_score,
         duration_seconds,

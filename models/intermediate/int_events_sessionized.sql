@@ -171,12 +171,12 @@ final as (
         -- numbers
         cast(numbered_events.event_number as bigint) as event_number,
         case
-            when numbered_events.is_session_start then cast(0 as double)
+            when numbered_events.is_session_start then cast(0 as bigint)
             else
-                {{ seconds_between(
+                {{ milliseconds_between(
                     'numbered_events.previous_at', 'numbered_events.occurred_at'
                 ) }}
-        end as gap_seconds,
+        end as gap_milliseconds,
         events.result_count,
         events.relevance_score,
         events.duration_seconds,

@@ -48,7 +48,10 @@ final as (
             count(distinct case when is_content_access then visitor_key end) as bigint
         ) as visitor_count,
         cast(count(*) filter (where is_citation) as bigint) as citation_count,
-        cast(coalesce(sum(relevance_score), 0) as double) as relevance_score_sum,
+        -- Added up as decimals: a sum of doubles depends on the order of its rows.
+        cast(
+            coalesce(sum(cast(relevance_score as decimal(18, 9))), 0) as double
+        ) as relevance_score_sum,
         cast(count(relevance_score) as bigint) as relevance_score_count,
 
         -- booleans

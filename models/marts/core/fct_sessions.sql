@@ -96,7 +96,8 @@ sessions as (
         count(*) filter (where is_bot_agent) as bot_agent_count,
         count(*) filter (where device = 'bot') as bot_device_count,
         count(*) filter (where is_in_burst) as burst_count,
-        sum(least(gap_seconds, {{ var('engaged_gap_seconds') }})) as engaged_seconds,
+        sum(least(gap_milliseconds, {{ var('engaged_gap_seconds') }} * 1000))
+            as engaged_milliseconds,
         count(*) as event_count,
         count(*) filter (where is_view) as view_count,
         count(*) filter (where is_turn) as turn_count,
@@ -133,7 +134,8 @@ identified_sessions as (
             when daily_key is not null then 'daily'
             else 'session'
         end as visitor_tier,
-        {{ seconds_between('started_at', 'ended_at') }} as session_seconds
+        {{ seconds_between('started_at', 'ended_at') }} as session_seconds,
+        cast(engaged_milliseconds as double) / 1000 as engaged_seconds
     from sessions
 
 ),

@@ -103,8 +103,9 @@ final as (
         cast(browser as string) as browser,
 
         -- numbers
-        cast(sum(session_seconds) as double) as session_seconds,
-        cast(sum(engaged_seconds) as double) as engaged_seconds,
+        -- Added up as decimals: a sum of doubles depends on the order of its rows.
+        cast(sum(cast(session_seconds as decimal(18, 3))) as double) as session_seconds,
+        cast(sum(cast(engaged_seconds as decimal(18, 3))) as double) as engaged_seconds,
         cast(sum(session_count) as bigint) as session_count,
         cast(sum(view_session_count) as bigint) as view_session_count,
         cast(sum(conversation_count) as bigint) as conversation_count,
