@@ -376,8 +376,9 @@ def _write_unloaded(
 
 def _summary(connection: duckdb.DuckDBPyConnection, batch_id: int, file_count: int) -> BatchSummary:
     counts = connection.execute(
-        """select count(*), count_if(outcome = 'accepted'), count_if(outcome = 'duplicate'),
-            count_if(outcome = 'rejected'), count_if(outcome = 'suppressed'),
+        """select count(*), count(*) filter (where outcome = 'accepted'),
+            count(*) filter (where outcome = 'duplicate'), count(*) filter (where outcome = 'rejected'),
+            count(*) filter (where outcome = 'suppressed'),
             max(occurred_at) filter (where outcome = 'accepted')
         from incoming"""
     ).fetchone()

@@ -160,7 +160,7 @@ def test_no_raw_id_survives(rules: AdmissionRules) -> None:
         event(
             eventId="secret-event", sessionId="secret-session", userId="secret-user",
             metadata={"visitorId": "secret-visitor", "messageId": "secret-message", "ip": "203.0.113.77",
-                      "userAgent": "SecretBrowser/1.0", "text": "secret words", "email": "secret@example.com"},
+                      "userAgent": "SecretBrowser/1.0", "text": "secret words", "email": "secret@a.org"},
         ),
         rules,
     )  # fmt: skip
