@@ -293,13 +293,18 @@ def capsule_names(publication: Publication) -> dict[str, str]:
 
 
 def country_names(publication: Publication) -> dict[str, str]:
-    """English names by ISO code, where the publication has them; else codes stay codes."""
-    columns = table_columns(publication).get("countries", ())
-    code = next((name for name in ("country", "country_code", "code") if name in columns), None)
-    name = next((name for name in ("country_name", "name") if name in columns), None)
-    if code is None or name is None:
+    """English names by ISO code from the seed `countries`; codes stay codes in a publication without it."""
+    known = rows_of(
+        publication,
+        Statement(
+            "select count(*) from information_schema.tables "
+            "where table_schema = 'reference' and table_name = 'countries'",
+            {},
+        ),
+    )
+    if known == [(0,)]:
         return {}
-    return dict(rows_of(publication, Statement(f"select {code}, {name} from marts.countries", {})))
+    return dict(rows_of(publication, Statement("select country, country_name from reference.countries", {})))
 
 
 def whole_buckets(

@@ -15,7 +15,7 @@ described_events as (
     select
         *,
         concat(
-            {{ instant_text('occurred_at') }}, '|', event_key
+            lpad({{ instant_text('occurred_at') }}, 14, '0'), event_key
         ) as newest_rank
     from events
     where content_id is not null
