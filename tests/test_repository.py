@@ -108,7 +108,8 @@ def test_every_mart_has_a_contract_and_describes_every_column() -> None:
 
 
 def test_dbts_sources_are_the_raw_tables() -> None:
-    (source,) = yaml.safe_load((ROOT / "models/staging/_raw__sources.yml").read_text(encoding="utf-8"))["sources"]
+    described = (ROOT / "models/staging/_raw__sources.yml").read_text(encoding="utf-8")
+    (source,) = yaml.safe_load(described)["sources"]
     for table in source["tables"]:
         assert table["name"] in RAW_TABLES
         named = {column["name"] for column in table.get("columns", [])}
@@ -126,7 +127,8 @@ def test_every_seed_is_described() -> None:
 
 
 def test_the_metrics_are_those_of_the_public_interface() -> None:
-    documented = re.findall(r"^\| `([a-z0-9_]+)` \|", README.split("## Metrics", 1)[1].split("\n## ", 1)[0], re.MULTILINE)
+    section = README.split("## Metrics", 1)[1].split("\n## ", 1)[0]
+    documented = re.findall(r"^\| `([a-z0-9_]+)` \|", section, re.MULTILINE)
     assert documented == list(METRIC_IDS)
 
 
@@ -155,7 +157,8 @@ def test_the_app_is_apart_from_the_orchestration() -> None:
         assert imported <= allowed, path
     for path in (ROOT / "orchestration").rglob("*.py"):
         if path.name not in ("cli.py", "reports.py"):
-            assert not re.search(r"^\s*(?:from|import) app\b", path.read_text(encoding="utf-8"), re.MULTILINE), path
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"^\s*(?:from|import) app\b", text, re.MULTILINE), path
 
 
 def test_arithmetic_and_shells_are_apart() -> None:
