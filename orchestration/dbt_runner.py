@@ -34,20 +34,20 @@ class DbtOutcome:
 
 
 def build(
-    settings: Settings, on_event: OnEvent = lambda event: None, *, full_refresh: bool = False
+    settings: Settings,
+    on_event: OnEvent = lambda event: None,
+    *,
+    full_refresh: bool = False,
+    with_unit_tests: bool = False,
 ) -> DbtOutcome:
     """`dbt build` of everything against the warehouse; the caller holds the writer lock.
 
     Zero nodes is a failure: a build that did nothing must not look like one that passed.
+    `with_unit_tests`: they hold the rules on rows of their own, so they belong to `make test`.
     """
-    # Unit tests hold the rules on rows of their own; they belong to `make test`, not to every batch.
-    arguments = [
-        "build",
-        "--exclude-resource-type",
-        "unit_test",
-        "--vars",
-        json.dumps({"reporting_timezone": settings.timezone}),
-    ]
+    arguments = ["build", "--vars", json.dumps({"reporting_timezone": settings.timezone})]
+    if not with_unit_tests:
+        arguments += ["--exclude-resource-type", "unit_test"]
     if full_refresh:
         arguments.append("--full-refresh")
     outcome = _invoke(arguments, settings, on_event)

@@ -171,17 +171,17 @@ def _write_raw(settings: Settings, rows: list[Row]) -> None:
             )
 
 
-def _built(home: Path, rows: list[Row]) -> duckdb.DuckDBPyConnection:
+def _built(home: Path, rows: list[Row], *, with_unit_tests: bool = False) -> duckdb.DuckDBPyConnection:
     settings = load_settings(home=home, timezone="UTC")
     _write_raw(settings, rows)
-    outcome = build(settings)
+    outcome = build(settings, with_unit_tests=with_unit_tests)
     assert outcome.failures == {}
     return duckdb.connect(str(settings.warehouse_file), read_only=True)
 
 
 @pytest.fixture(scope="session")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    with _built(tmp_path_factory.mktemp("models"), _stream()) as connection:
+    with _built(tmp_path_factory.mktemp("models"), _stream(), with_unit_tests=True) as connection:
         yield connection
 
 
