@@ -6,7 +6,7 @@ Not here: which lines are accepted (`admission.py`), duplicates across files (`r
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from orchestration.admission import Accepted, AdmissionRules, Outcome, Rejected, Suppressed, admit_line
 from orchestration.event_files import LandedFile, LineReader
-from orchestration.privacy import mask_text
+from orchestration.journal import make_durable
 from orchestration.raw_schema import EVENT_COLUMNS, ColumnType
 
 ROWS_A_GROUP: Final = 50_000
@@ -45,18 +45,26 @@ _SCHEMA: Final = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class SealedFile:
-    """One landed file, sealed. `path` is in the archive, named by the hash of its decompressed bytes."""
+    """One landed file, sealed under the hash of its decompressed bytes, of which there are `byte_count`."""
 
     file: LandedFile
-    path: Path
     content_hash: str
     byte_count: int
 
 
-def seal(file: LandedFile, rules: AdmissionRules, archive: Path, tmp: Path) -> SealedFile:
+def sealed_path(archive: Path, content_hash: str) -> Path:
+    """Where the sealed file of a content is."""
+    return archive / f"{content_hash}.parquet"
+
+
+def seal(
+    file: LandedFile, rules: AdmissionRules, archive: Path, tmp: Path, known: Collection[str] = ()
+) -> SealedFile:
     """Admits every line of a landed file into `archive/<content hash>.parquet`, complete and fsynced.
 
-    Memory is bounded by `ROWS_A_GROUP`. Raises `FileRefused`; then nothing is left in the archive.
+    A content that is `known` is loaded already and keeps the sealed file it was loaded from: sealed again
+    later, its events would have lost their daily identity. Memory is bounded by `ROWS_A_GROUP`.
+    Raises `FileRefused`; then nothing is left in the archive.
     """
     archive.mkdir(parents=True, exist_ok=True)
     tmp.mkdir(parents=True, exist_ok=True)
@@ -66,16 +74,13 @@ def seal(file: LandedFile, rules: AdmissionRules, archive: Path, tmp: Path) -> S
         with pq.ParquetWriter(draft, _SCHEMA, compression="zstd") as writer:
             for rows in _groups(reader, rules):
                 writer.write_table(_as_table(rows))
-            writer.add_key_value_metadata(
-                {"landed_name": mask_text(file.name), "byte_count": str(reader.byte_count)}
-            )
-        sealed = archive / f"{reader.content_hash}.parquet"
-        _make_durable(draft)
-        draft.replace(sealed)
-        _make_durable(archive)
+        if reader.content_hash not in known:
+            make_durable(draft)
+            draft.replace(sealed_path(archive, reader.content_hash))
+            make_durable(archive)
     finally:
         draft.unlink(missing_ok=True)
-    return SealedFile(file, sealed, reader.content_hash, reader.byte_count)
+    return SealedFile(file, reader.content_hash, reader.byte_count)
 
 
 def _groups(reader: LineReader, rules: AdmissionRules) -> Iterator[list[dict[str, Any]]]:
@@ -111,11 +116,3 @@ def _as_table(rows: list[dict[str, Any]]) -> pa.Table:
     # Column by column: three times faster than a list of dictionaries handed over whole.
     arrays = [pa.array([row.get(field.name) for row in rows], field.type) for field in _SCHEMA]
     return pa.Table.from_arrays(arrays, schema=_SCHEMA)
-
-
-def _make_durable(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,7 +8,7 @@ Not here: reading bytes (`event_files.py`).
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 import duckdb
@@ -17,10 +17,11 @@ import orjson
 from orchestration.admission import parse_timestamp
 from orchestration.event_fields import FieldProblem
 from orchestration.event_files import FileRefused, LandedFile, LineReader
+from orchestration.journal import BatchRecord, FileKind, make_durable
 from orchestration.privacy import mask_text
-from orchestration.raw_events import last_batch_id
+from orchestration.raw_events import next_file_id, write_file_row
 
-CATALOGUES: Final[Mapping[str, dict[str, str]]] = {
+CATALOGUES: Final[Mapping[FileKind, dict[str, str]]] = {
     # key of the landed object → column of the table; the first ones are the row's identity
     "capsules": {
         "capsuleId": "capsule_id",
@@ -37,7 +38,7 @@ CATALOGUES: Final[Mapping[str, dict[str, str]]] = {
         "durationSeconds": "duration_seconds",
     },
 }
-_IDENTITY: Final[Mapping[str, tuple[str, ...]]] = {
+_IDENTITY: Final[Mapping[FileKind, tuple[str, ...]]] = {
     "capsules": ("capsule_id",),
     "content": ("capsule_id", "content_id"),
 }
@@ -47,19 +48,19 @@ _IDENTITY: Final[Mapping[str, tuple[str, ...]]] = {
 class CatalogueRows:
     """The readable rows of one file, and a sentence for every other line."""
 
-    catalogue: str
+    catalogue: FileKind
     content_hash: str
     rows: list[dict[str, Any]]
     problems: list[str]
 
 
-def catalogue_of(file: LandedFile) -> str | None:
+def catalogue_of(file: LandedFile) -> FileKind | None:
     """`capsules` or `content` by the file's name; null for any other name."""
     stem = file.path.name.lower().split(".", 1)[0]
     return next((name for name in CATALOGUES if stem == name or stem.startswith(f"{name}-")), None)
 
 
-def read_catalogue(file: LandedFile, catalogue: str) -> CatalogueRows:
+def read_catalogue(file: LandedFile, catalogue: FileKind) -> CatalogueRows:
     """Reads a catalogue file to its end. Raises `FileRefused`."""
     reader = LineReader(file)
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
@@ -77,7 +78,7 @@ def read_catalogue(file: LandedFile, catalogue: str) -> CatalogueRows:
     return CatalogueRows(catalogue, reader.content_hash, list(rows.values()), problems)
 
 
-def _catalogue_row(line: bytes, catalogue: str) -> dict[str, Any]:
+def _catalogue_row(line: bytes, catalogue: FileKind) -> dict[str, Any]:
     parsed = orjson.loads(line)
     if not isinstance(parsed, dict):
         raise FieldProblem("not_an_object", catalogue)
@@ -97,45 +98,51 @@ def _catalogue_row(line: bytes, catalogue: str) -> dict[str, Any]:
     return row
 
 
-def load_catalogue(
-    connection: duckdb.DuckDBPyConnection, file: LandedFile, found: CatalogueRows, now: datetime
-) -> None:
-    """Replaces the rows with the same identity and records the file, in one transaction."""
-    loaded_at = now.replace(tzinfo=None)
-    columns = list(CATALOGUES[found.catalogue].values())
-    identity = _IDENTITY[found.catalogue]
+def archive_catalogue(archive: Path, found: CatalogueRows) -> None:
+    """Keeps the rows beside the sealed event files, durably: what `load_catalogue` loads from."""
+    archive.mkdir(parents=True, exist_ok=True)
+    content = {"rows": found.rows, "rejected_count": len(found.problems)}
+    path = archived_catalogue_path(archive, found.content_hash)
+    draft = path.with_suffix(".tmp")
+    draft.write_bytes(orjson.dumps(content))
+    make_durable(draft)
+    draft.replace(path)
+    make_durable(archive)
+
+
+def archived_catalogue_path(archive: Path, content_hash: str) -> Path:
+    """Where the rows of a catalogue's content are kept."""
+    return archive / f"{content_hash}.catalogue.json"
+
+
+def load_catalogue(connection: duckdb.DuckDBPyConnection, archive: Path, record: BatchRecord) -> None:
+    """Replaces the rows with the same identity and records the one file, in one transaction."""
+    (file,) = record.files
+    archived = orjson.loads(archived_catalogue_path(archive, str(file.content_hash)).read_bytes())
+    rows = archived["rows"]
+    columns = list(CATALOGUES[file.kind].values())
+    loaded_at = record.loaded_at.replace(tzinfo=None)
     marks = ", ".join("?" for _ in columns)
-    same = " and ".join(f"{name} = ?" for name in identity)
-    batch_id = last_batch_id(connection) + 1
+    same = " and ".join(f"{name} = ?" for name in _IDENTITY[file.kind])
+    file_id = next_file_id(connection)
     connection.execute("begin transaction")
     try:
-        for row in found.rows:
+        for row in rows:
+            identity = [row[name] for name in _IDENTITY[file.kind]]
+            connection.execute(f"delete from raw.{file.kind} where {same}", identity)
             connection.execute(
-                f"delete from raw.{found.catalogue} where {same}", [row[name] for name in identity]
-            )
-            connection.execute(
-                f"insert into raw.{found.catalogue} ({', '.join(columns)}, loaded_at) values ({marks}, ?)",
+                f"insert into raw.{file.kind} ({', '.join(columns)}, loaded_at) values ({marks}, ?)",
                 [*(row[name] for name in columns), loaded_at],
             )
+        write_file_row(connection, record, file, file_id)
         connection.execute(
-            """insert into raw.event_files
-                (file_id, batch_id, file_kind, file_name, content_hash, status, byte_count, received_count,
-                 accepted_count, duplicate_count, rejected_count, suppressed_count, loaded_at)
-            select coalesce(max(file_id), 0) + 1, ?, ?, ?, ?, 'loaded', ?, ?, ?, 0, ?, 0, ?
-            from raw.event_files""",
-            [
-                batch_id,
-                found.catalogue,
-                mask_text(file.name),
-                found.content_hash,
-                file.byte_count,
-                len(found.rows) + len(found.problems),
-                len(found.rows),
-                len(found.problems),
-                loaded_at,
-            ],
+            """update raw.event_files set received_count = ?, accepted_count = ?, rejected_count = ?
+            where file_id = ?""",
+            [len(rows) + archived["rejected_count"], len(rows), archived["rejected_count"], file_id],
         )
-        connection.execute("insert into raw.load_batches values (?, ?, 1, 0, null)", [batch_id, loaded_at])
+        connection.execute(
+            "insert into raw.load_batches values (?, ?, 1, 0, null)", [record.batch_id, loaded_at]
+        )
         connection.execute("commit")
     except BaseException:
         connection.execute("rollback")

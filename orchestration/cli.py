@@ -50,6 +50,7 @@ _EXPECTED: Final = frozenset(
         "LandingMissing",
         "PublicationMissing",
         "QueryRefused",
+        "RecoveryRefused",
         "RunFailed",
         "ServiceFailed",
         "WarehouseBusy",

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from orchestration.admission import AdmissionRules
 from orchestration.archive import SealedFile, seal
-from orchestration.catalog import CatalogueRows, load_catalogue, read_or_refuse
+from orchestration.catalog import CatalogueRows, archive_catalogue, load_catalogue, read_or_refuse
 from orchestration.event_files import (
     FileRefused,
     LandedFile,
@@ -25,7 +25,8 @@ from orchestration.event_files import (
     view_landing,
     wipe_folder,
 )
-from orchestration.privacy import Keyring
+from orchestration.journal import BatchRecord, FileStatus, JournalFile, write_record
+from orchestration.privacy import Keyring, mask_text
 from orchestration.publication import current_manifest
 from orchestration.raw_events import Accounting, BatchSummary, last_batch_id, load_batch, loaded_content
 from orchestration.settings import Settings
@@ -161,38 +162,59 @@ def _load_part(settings: Settings, files: Sequence[LandedFile], summary: LoadSum
     now = datetime.now(UTC)
     with open_warehouse(settings) as connection:
         known = loaded_content(connection)
-    rules = admission_rules(settings, now)
+        batch_id = last_batch_id(connection) + 1
     sealed: list[SealedFile] = []
-    repeated: list[tuple[LandedFile, str]] = []
+    repeated: list[SealedFile] = []
+    leftovers: list[SealedFile] = []
     refused: list[tuple[LandedFile, FileRefused]] = []
+    rules = admission_rules(settings, now)
     progress = _Progress(say)
     for number, file in enumerate(files, start=1):
         progress.say(f"Sealing file {number} of {len(files)}")
         try:
-            one = seal(file, rules, settings.archive, settings.tmp)
+            one = seal(file, rules, settings.archive, settings.tmp, known)
         except FileRefused as refusal:
             if refusal.reason == "changed_while_read":
                 summary.growing.append(file.name)
             else:
                 refused.append((file, refusal))
             continue
-        if one.content_hash in known:
-            repeated.append((file, one.content_hash))
-        else:
-            known.add(one.content_hash)
+        if one.content_hash not in known:
+            known[one.content_hash] = (mask_text(file.name), now)
             sealed.append(one)
-    with open_warehouse(settings) as connection:
+        elif _is_leftover(one, *known[one.content_hash]):
+            leftovers.append(one)
+        else:
+            repeated.append(one)
+    if sealed or repeated or refused:
+        record = BatchRecord(batch_id, now, (
+            *(_journal_file(one, "loaded") for one in sealed),
+            *(_journal_file(one, "repeated") for one in repeated),
+            *(
+                JournalFile(mask_text(file.name), "events", "refused", file.byte_count, None, why.reason)
+                for file, why in refused
+            ),
+        ))  # fmt: skip
+        write_record(settings.archive, record)
         say(f"Committing {len(sealed)} files")
-        batch = load_batch(connection, sealed, now, repeated=repeated, refused=refused)
-    summary.batches.append(batch)
-    for one in sealed:
+        with open_warehouse(settings) as connection:
+            summary.batches.append(load_batch(connection, settings.archive, record))
+    summary.repeated.extend(one.file.name for one in repeated)
+    for one in sealed + repeated + leftovers:
         _retire_loaded(settings, one.file, one.content_hash)
-    for file, content_hash in repeated:
-        summary.repeated.append(file.name)
-        _retire_loaded(settings, file, content_hash)
     for file, why in refused:
         where = refuse(file, settings.landing, why)
         summary.refused[file.name] = f"{why} (moved to {where.relative_to(settings.landing)})"
+
+
+def _is_leftover(one: SealedFile, loaded_name: str, loaded_at: datetime) -> bool:
+    """Whether this is the very file that was loaded, still here because a crash came before it was moved."""
+    is_older = one.file.changed_ns / 1e9 <= loaded_at.timestamp()
+    return is_older and mask_text(one.file.name) == loaded_name
+
+
+def _journal_file(one: SealedFile, status: FileStatus) -> JournalFile:
+    return JournalFile(mask_text(one.file.name), "events", status, one.byte_count, one.content_hash)
 
 
 class _Progress:
@@ -216,8 +238,14 @@ def _load_catalogue_file(settings: Settings, file: LandedFile, summary: LoadSumm
             where = refuse(file, settings.landing, found)
             summary.refused[file.name] = f"{found} (moved to {where.relative_to(settings.landing)})"
         return
+    archive_catalogue(settings.archive, found)
     with open_warehouse(settings) as connection:
-        load_catalogue(connection, file, found, datetime.now(UTC))
+        listed = JournalFile(
+            mask_text(file.name), found.catalogue, "loaded", file.byte_count, found.content_hash
+        )
+        record = BatchRecord(last_batch_id(connection) + 1, datetime.now(UTC), (listed,))
+        write_record(settings.archive, record)
+        load_catalogue(connection, settings.archive, record)
     summary.catalogues.append(file.name)
     _retire_loaded(settings, file, found.content_hash)
 

@@ -9,14 +9,14 @@ Not here: files (`event_files.py`), sealing (`archive.py`), the steps of a run (
 import glob
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 import duckdb
 
-from orchestration.archive import SealedFile
-from orchestration.event_files import FileRefused, LandedFile
-from orchestration.privacy import mask_text
+from orchestration.archive import sealed_path
+from orchestration.journal import BatchRecord, JournalFile
 from orchestration.raw_schema import COUNT_COLUMNS, EVENT_COLUMNS
 
 _EVENT_LIST: Final = ", ".join(EVENT_COLUMNS)
@@ -45,12 +45,18 @@ class BatchSummary:
     newest_event_at: datetime | None = None
 
 
-def loaded_content(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    """The content hashes of all event files that were loaded: what must not be loaded again."""
+def loaded_content(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, datetime]]:
+    """Content hash → (masked name, moment) of every loaded event file: what must not be loaded again."""
     rows = connection.execute(
-        "select content_hash from raw.event_files where status = 'loaded' and file_kind = 'events'"
+        """select content_hash, file_name, loaded_at from raw.event_files
+        where status = 'loaded' and file_kind = 'events'"""
     ).fetchall()
-    return {content_hash for (content_hash,) in rows}
+    return {content_hash: (name, loaded_at.replace(tzinfo=UTC)) for content_hash, name, loaded_at in rows}
+
+
+def next_file_id(connection: duckdb.DuckDBPyConnection) -> int:
+    """One more than the last file of the manifest."""
+    return _scalar(connection, "select coalesce(max(file_id), 0) + 1 from raw.event_files")
 
 
 def last_batch_id(connection: duckdb.DuckDBPyConnection) -> int:
@@ -58,37 +64,29 @@ def last_batch_id(connection: duckdb.DuckDBPyConnection) -> int:
     return _scalar(connection, "select coalesce(max(batch_id), 0) from raw.load_batches")
 
 
-def load_batch(
-    connection: duckdb.DuckDBPyConnection,
-    sealed: Sequence[SealedFile],
-    now: datetime,
-    *,
-    repeated: Sequence[tuple[LandedFile, str]] = (),
-    refused: Sequence[tuple[LandedFile, FileRefused]] = (),
-) -> BatchSummary:
-    """Commits one batch.
+def load_batch(connection: duckdb.DuckDBPyConnection, archive: Path, record: BatchRecord) -> BatchSummary:
+    """Commits one batch of event files: the sealed files of the record's `loaded` ones.
 
-    `repeated`: files whose content is loaded already, or earlier in this batch, with its hash; they are
-    recorded and add nothing. `refused`: recorded with their reason. `now`: UTC.
+    `repeated` and `refused` files are recorded and add nothing. The same record over the same state gives
+    the same rows, which is what `engagement recover` relies on.
     """
-    loaded_at = now.replace(tzinfo=None)
-    batch_id = last_batch_id(connection) + 1
-    first_file_id = _scalar(connection, "select coalesce(max(file_id), 0) + 1 from raw.event_files")
-    _stage(connection, sealed, first_file_id)
+    loaded_at = record.loaded_at.replace(tzinfo=None)
+    loaded = record.with_status("loaded")
+    first_file_id = next_file_id(connection)
+    _stage(connection, [sealed_path(archive, str(file.content_hash)) for file in loaded], first_file_id)
     _suppress(connection)
     _decide_duplicates(connection)
     connection.execute("begin transaction")
     try:
-        _write_events(connection, batch_id)
-        _write_rejects(connection, batch_id, loaded_at)
-        _write_signals(connection, batch_id)
-        _write_counts(connection, batch_id, loaded_at)
-        _write_files(connection, batch_id, loaded_at, sealed, first_file_id)
-        _write_unloaded(connection, batch_id, loaded_at, first_file_id + len(sealed), repeated, refused)
-        summary = _summary(connection, batch_id, len(sealed))
+        _write_events(connection, record.batch_id)
+        _write_rejects(connection, record.batch_id, loaded_at)
+        _write_signals(connection, record.batch_id)
+        _write_counts(connection, record.batch_id, loaded_at)
+        _write_files(connection, record, loaded_at, first_file_id)
+        summary = _summary(connection, record.batch_id, len(loaded))
         connection.execute(
             "insert into raw.load_batches values (?, ?, ?, ?, ?)",
-            [batch_id, loaded_at, len(sealed), summary.accounting.accepted, summary.newest_event_at],
+            [record.batch_id, loaded_at, len(loaded), summary.accounting.accepted, summary.newest_event_at],
         )
         connection.execute("commit")
     except BaseException:
@@ -100,7 +98,7 @@ def load_batch(
     return summary
 
 
-def _stage(connection: duckdb.DuckDBPyConnection, sealed: Sequence[SealedFile], first_file_id: int) -> None:
+def _stage(connection: duckdb.DuckDBPyConnection, sealed: Sequence[Path], first_file_id: int) -> None:
     """Reads the sealed files into `incoming`; `outcome` changes there until the transaction."""
     columns = ", ".join(f"cast(null as {kind}) as {name}" for name, kind in EVENT_COLUMNS.items())
     connection.execute(
@@ -109,12 +107,12 @@ def _stage(connection: duckdb.DuckDBPyConnection, sealed: Sequence[SealedFile], 
             '' as reason, '' as field, '' as excerpt, false as is_opt_in, {columns}
         limit 0"""
     )
-    for file_id, file in enumerate(sealed, start=first_file_id):
+    for file_id, path in enumerate(sealed, start=first_file_id):
         connection.execute(
             f"""insert into incoming
             select ?, line_number, outcome, reason, field, excerpt, is_opt_in, {_EVENT_LIST}
             from read_parquet(?, hive_partitioning = false)""",
-            [file_id, glob.escape(str(file.path))],
+            [file_id, glob.escape(str(path))],
         )
 
 
@@ -312,19 +310,12 @@ def _write_counts(connection: duckdb.DuckDBPyConnection, batch_id: int, loaded_a
 
 
 def _write_files(
-    connection: duckdb.DuckDBPyConnection,
-    batch_id: int,
-    loaded_at: datetime,
-    sealed: Sequence[SealedFile],
-    first_file_id: int,
+    connection: duckdb.DuckDBPyConnection, record: BatchRecord, loaded_at: datetime, first_file_id: int
 ) -> None:
-    for file_id, file in enumerate(sealed, start=first_file_id):
-        connection.execute(
-            """insert into raw.event_files
-                (file_id, batch_id, file_kind, file_name, content_hash, status, byte_count, loaded_at)
-            values (?, ?, 'events', ?, ?, 'loaded', ?, ?)""",
-            [file_id, batch_id, mask_text(file.file.name), file.content_hash, file.byte_count, loaded_at],
-        )
+    # The loaded ones first: their ids are those of `incoming`.
+    files = record.with_status("loaded") + record.with_status("repeated") + record.with_status("refused")
+    for file_id, file in enumerate(files, start=first_file_id):
+        write_file_row(connection, record, file, file_id)
     sums = ", ".join(f"{name} = counts.{name}" for name in COUNT_COLUMNS)
     connection.execute(
         f"""update raw.event_files as files set {sums}
@@ -346,32 +337,24 @@ def _write_files(
         ) as spans
         where files.file_id = spans.file_id"""
     )
-    zeros = ", ".join(f"{name} = coalesce({name}, 0)" for name in COUNT_COLUMNS)
-    connection.execute(f"update raw.event_files set {zeros} where file_id >= ?", [first_file_id])
 
 
-def _write_unloaded(
-    connection: duckdb.DuckDBPyConnection,
-    batch_id: int,
-    loaded_at: datetime,
-    first_file_id: int,
-    repeated: Sequence[tuple[LandedFile, str]],
-    refused: Sequence[tuple[LandedFile, FileRefused]],
+def write_file_row(
+    connection: duckdb.DuckDBPyConnection, record: BatchRecord, file: JournalFile, file_id: int
 ) -> None:
-    rows = [(file, content_hash, "repeated", None) for file, content_hash in repeated] + [
-        (file, None, "refused", refusal.reason) for file, refusal in refused
-    ]
-    for file_id, (file, content_hash, status, reason) in enumerate(rows, start=first_file_id):
-        connection.execute(
-            """insert into raw.event_files
-                (file_id, batch_id, file_kind, file_name, content_hash, status, refused_reason, repeated_of,
-                 byte_count, received_count, accepted_count, duplicate_count, rejected_count,
-                 suppressed_count, loaded_at)
-            select ?, ?, 'events', ?, ?, ?, ?, min(file_id), ?, 0, 0, 0, 0, 0, ?
-            from raw.event_files where content_hash = ? and status = 'loaded'""",
-            [file_id, batch_id, mask_text(file.name), content_hash, status, reason,
-             file.byte_count, loaded_at, content_hash],
-        )  # fmt: skip
+    """The manifest's row of a file, with all counts 0; `repeated_of` is the first file with its content."""
+    connection.execute(
+        """insert into raw.event_files
+            (file_id, batch_id, file_kind, file_name, content_hash, status, refused_reason, byte_count,
+             loaded_at, received_count, accepted_count, duplicate_count, rejected_count, suppressed_count,
+             repeated_of)
+        select ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, case when ? = 'repeated' then min(file_id) end
+        from raw.event_files
+        where content_hash = ? and status = 'loaded'""",
+        [file_id, record.batch_id, file.kind, file.name, file.content_hash, file.status,
+         file.refused_reason, file.byte_count, record.loaded_at.replace(tzinfo=None), file.status,
+         file.content_hash],
+    )  # fmt: skip
 
 
 def _summary(connection: duckdb.DuckDBPyConnection, batch_id: int, file_count: int) -> BatchSummary:

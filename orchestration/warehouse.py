@@ -101,18 +101,17 @@ def open_warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         raise RuntimeError("open_warehouse needs writer_lock around it")
     settings.tmp.mkdir(parents=True, exist_ok=True)
     try:
-        connection = duckdb.connect(str(settings.warehouse_file), config=connection_config(settings))
+        with duckdb.connect(str(settings.warehouse_file), config=connection_config(settings)) as connection:
+            for statement in create_statements():
+                connection.execute(statement)
+            yield connection
     except _DAMAGE as error:
+        # A file that is cut short opens, and fails only where it is read.
         raise WarehouseDamaged(
-            f"The warehouse {settings.warehouse_file.name} can't be opened ({type(error).__name__}). "
-            "`engagement recover` rebuilds it from the archive; nothing that was loaded is lost."
+            f"The warehouse {settings.warehouse_file.name} can't be read or written "
+            f"({type(error).__name__}). If the disk is full, free space and try again; else `engagement "
+            "recover` rebuilds it from the archive. Nothing that was loaded is lost."
         ) from error
-    try:
-        for statement in create_statements():
-            connection.execute(statement)
-        yield connection
-    finally:
-        connection.close()
 
 
 def connection_config(settings: Settings) -> dict[str, str | bool | int | float | list[str]]:
