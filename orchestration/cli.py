@@ -228,6 +228,27 @@ def rebuild() -> None:
 
 
 @main.command()
+def recover() -> None:
+    """Rebuilds the warehouse from the archive, then builds and publishes; wipes temporary files.
+
+    For a warehouse that was deleted or can't be opened. The old file is set aside, not deleted.
+
+    \b
+    Example:  engagement recover
+    """
+    settings = load_settings()
+    from orchestration.recovery import recover as replay
+    from orchestration.runs import run_micro_batch
+
+    recovery = replay(settings, _say)
+    click.echo(f"Replayed {recovery.batch_count:,} batches: {recovery.accepted_count:,} events accepted")
+    if recovery.set_aside:
+        click.echo(f"The old warehouse is in {recovery.set_aside}; delete it when you no longer need it")
+    summary = run_micro_batch(settings, _say, full_refresh=True)
+    click.echo(f"Published {summary['publication']['id']}, newest event {summary['publication']['as_of']}")
+
+
+@main.command()
 @click.option("--from", "date_from", type=_DAY, help="First day, of the reporting zone.")
 @click.option("--to", "date_to", type=_DAY, help="Last day, inclusive.")
 @click.option("--capsule", "capsules", multiple=True, metavar="ID", help="Only this capsule; repeatable.")

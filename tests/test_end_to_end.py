@@ -129,6 +129,11 @@ def test_the_sample_stream_gives_exactly_its_truth(tmp_path: Path) -> None:
     counted = printed_json(home, "sql", "select count(*) as n from marts.fct_sessions")
     assert exported.stdout == f"Wrote {counted[0]['n']:,} rows of fct_sessions to {out}\n"
 
+    (home / "warehouse" / "warehouse.duckdb").unlink()
+    recovered = engagement(home, "recover")
+    assert f"{accounting['accepted']:,} events accepted" in recovered.stdout, recovered.stderr
+    assert_figures(home, expected)
+
 
 def a_missing_landing_folder(home: Path) -> dict[str, str]:
     return {"ENGAGEMENT_LANDING": str(home / "nowhere")}
