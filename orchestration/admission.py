@@ -16,6 +16,7 @@ import orjson
 
 from orchestration.event_fields import FieldProblem, metadata_columns
 from orchestration.privacy import Keyring, is_consent_refused, says_no, says_yes
+from orchestration.raw_schema import EVENT_COLUMNS
 
 RejectionReason = Literal[
     "not_utf8",
@@ -61,6 +62,7 @@ _EXCERPT_WORDS: Final = frozenset(
         "content_access custom action source referrer device location null true false"
     ).split()
 )
+_NO_VALUES: Final[dict[str, Any]] = dict.fromkeys(EVENT_COLUMNS)
 _WORD: Final = re.compile(r"[^\W\d_]+(?:_[^\W\d_]+)*|\d+")
 
 
@@ -235,7 +237,7 @@ def _admit_object(parsed: dict[str, Any], rules: AdmissionRules) -> Outcome:
         "visitor_id_key": keyring.key("visitor", meant.visitor_id) if meant.visitor_id else None,
         "client_session_key": keyring.key("session", capsule_id, session_id),
     }
-    event = {
+    event = _NO_VALUES | {
         "event_key": keyring.event_key(*identity),
         "content_hash": content_hash,
         "event_type": event_type,
@@ -254,8 +256,9 @@ def _admit_object(parsed: dict[str, Any], rules: AdmissionRules) -> Outcome:
         event["daily_key"] = keyring.daily_key(
             occurred_at.date(), capsule_id, meant.reduced_ip or "", meant.user_agent or ""
         )
+    event.update(meant.columns, is_consent_refused=refused)
     return Accepted(
-        event | meant.columns | {"is_consent_refused": refused},
+        event,
         is_opt_in=opt_out is not None and says_no(opt_out) and not refused,
     )
 

@@ -6,7 +6,7 @@ Not here: the event's own identity and validity (`admission.py`).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -33,6 +33,11 @@ KNOWN_KEYS: Final = frozenset(
         "ctaType ctaLabel conversionType value currency orderId"
     ).split()
 )
+_SPELLINGS: Final[Mapping[str, str]] = {
+    spelling: name
+    for name in KNOWN_KEYS
+    for spelling in (name, _SNAKE.sub(lambda found: f"_{found.group(1).lower()}", name))
+}
 # The text of a message is never stored, under whatever key it is sent.
 MESSAGE_TEXT_KEYS: Final = frozenset(
     ("text message content body prompt answer response completion reply transcript html markdown").split()
@@ -71,96 +76,89 @@ class Meaning:
 def metadata_columns(
     metadata: Mapping[str, Any], event_type: str, capsule_id: str, keyring: Keyring
 ) -> Meaning:
-    """Reads `metadata` of one event.
+    """Reads `metadata` of one event; a column that has no value is left out.
 
-    Raises `FieldProblem` for a custom event without a name and for ids over 256 characters. Any other
-    value that cannot be read becomes null.
+    Only the keys that were sent are looked at: an event has a handful of 42. Raises `FieldProblem` for a
+    custom event without a name and for ids over 256 characters. Any other value that cannot be read is null.
     """
-    reader = _Reader(metadata)
-    user_agent = reader.text("userAgent", masked=False, limit=1000)
-    address = reader.text("ip", masked=False, limit=100)
-    message_id = reader.identifier("messageId")
-    reply_to_id = reader.identifier("replyToId")
-    play_id = reader.identifier("playId")
-    order_id = reader.identifier("orderId")
-    columns: dict[str, Any] = {
-        "action": reader.word("action"),
-        "role": reader.word("role"),
-        "topic": reader.text("topic"),
-        "message_key": keyring.key("message", capsule_id, message_id) if message_id else None,
-        "reply_to_key": keyring.key("message", capsule_id, reply_to_id) if reply_to_id else None,
-        "search_query": reader.word("query"),
-        "result_count": reader.count("resultCount"),
-        "content_id": reader.identifier("contentId", is_public=True),
-        "content_type": reader.word("contentType"),
-        "content_title": reader.text("contentTitle"),
-        "relevance_score": reader.number("relevanceScore", 0, 1),
-        "play_id": keyring.key("play", capsule_id, play_id) if play_id else None,
-        "position_seconds": reader.number("positionSeconds", 0, 1e7),
-        "from_seconds": reader.number("fromSeconds", 0, 1e7),
-        "to_seconds": reader.number("toSeconds", 0, 1e7),
-        "duration_seconds": reader.number("durationSeconds", 0, 1e7),
-        "percent": reader.number("percent", 0, 100),
-        "cta_id": reader.identifier("ctaId", is_public=True),
-        "cta_type": reader.word("ctaType"),
-        "cta_label": reader.text("ctaLabel"),
-        "conversion_type": reader.word("conversionType"),
-        "amount": _amount(reader.value("value")) if event_type == "conversion" else None,
-        "currency": _currency(reader.value("currency")),
-        "order_key": keyring.key("order", capsule_id, order_id) if order_id else None,
-        **_traffic_columns(reader),
-        **_agent_columns(reader, user_agent),
-        **_place_columns(reader),
-    }
-    if event_type == "custom":
-        columns["event_name"] = reader.text("name")
+    sent, unknown = _known_and_unknown(metadata)
+    columns: dict[str, Any] = {}
+    for name, value in sent.items():
+        field = _FIELDS.get(name)
+        if field is not None:
+            if (found := field.read(value, name)) is not None:
+                columns[field.column] = found
+        elif name in _HASHED_IDS and (identifier := _identifier(value, name)):
+            column, kind = _HASHED_IDS[name]
+            columns[column] = keyring.key(kind, capsule_id, identifier)
+    if event_type == "conversion":
+        columns["amount"] = _amount(sent.get("value"))
+        columns["currency"] = _currency(sent.get("currency"))
+    elif event_type == "custom":
+        columns["event_name"] = _text(metadata.get("name"))
         if columns["event_name"] is None:
             raise FieldProblem("custom_without_name", "metadata.name")
-    columns["properties"] = _properties(metadata, event_type)
+        unknown |= {name: value for name, value in sent.items() if name in _PROPERTIES_OF_CUSTOM}
+    user_agent = _text(sent.get("userAgent"), masked=False, limit=1000)
+    address = _text(sent.get("ip"), masked=False, limit=100)
+    columns |= _traffic_columns(sent)
+    columns |= _agent_columns(sent, user_agent)
+    if "location" in sent:
+        columns = _place_columns(sent["location"]) | columns
+    if unknown:
+        columns["properties"] = _properties(unknown, event_type)
     return Meaning(
         columns,
-        visitor_id=reader.identifier("visitorId"),
+        visitor_id=_identifier(sent.get("visitorId"), "visitorId"),
         reduced_ip=reduce_ip(address) if address else None,
         user_agent=user_agent,
     )
 
 
-class _Reader:
-    """Reads one key in its camelCase or snake_case spelling."""
-
-    def __init__(self, metadata: Mapping[str, Any]) -> None:
-        self._metadata = metadata
-
-    def value(self, name: str) -> Any:
-        value = self._metadata.get(name)
+def _known_and_unknown(metadata: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The keys with a meaning under their camelCase name, which wins over snake_case, and all others."""
+    sent: dict[str, Any] = {}
+    unknown: dict[str, Any] = {}
+    for name, value in metadata.items():
+        known = _SPELLINGS.get(name)
         if value is None:
-            value = self._metadata.get(_snake(name))
-        return value
+            continue
+        if known is None:
+            unknown[name] = value
+        elif name == known or known not in sent:
+            sent[known] = value
+    return sent, unknown
 
-    def text(self, name: str, *, masked: bool = True, limit: int = MAX_TEXT_CHARACTERS) -> str | None:
-        value = self.value(name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            value = str(value)
-        if not isinstance(value, str):
-            return None
-        text = value.replace("\0", "").strip()[:limit]
-        return (mask_text(text) if masked else text) or None
 
-    def word(self, name: str) -> str | None:
-        text = self.text(name, limit=MAX_ID_CHARACTERS)
-        return text.lower() if text else None
+def _text(value: Any, name: str = "", *, masked: bool = True, limit: int = MAX_TEXT_CHARACTERS) -> str | None:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        return None
+    text = value.replace("\0", "").strip()[:limit]
+    return (mask_text(text) if masked else text) or None
 
-    def identifier(self, name: str, *, is_public: bool = False) -> str | None:
-        """`is_public`: kept as sent (a content item, a CTA), so an e-mail address in it is masked."""
-        text = self.text(name, masked=False, limit=MAX_ID_CHARACTERS + 1)
-        if text is None:
-            return None
-        if len(text) > MAX_ID_CHARACTERS:
-            raise FieldProblem("id_too_long", f"metadata.{name}")
-        return mask_text(text) if is_public and "@" in text else text
 
-    def number(self, name: str, low: float, high: float) -> float | None:
-        value = self.value(name)
+def _word(value: Any, name: str = "") -> str | None:
+    text = _text(value, limit=MAX_ID_CHARACTERS)
+    return text.lower() if text else None
+
+
+def _identifier(value: Any, name: str) -> str | None:
+    text = _text(value, masked=False, limit=MAX_ID_CHARACTERS + 1)
+    if text is not None and len(text) > MAX_ID_CHARACTERS:
+        raise FieldProblem("id_too_long", f"metadata.{name}")
+    return text
+
+
+def _public_id(value: Any, name: str) -> str | None:
+    """Of a content item or a CTA: kept as sent, so an e-mail address in it is masked."""
+    text = _identifier(value, name)
+    return mask_text(text) if text and "@" in text else text
+
+
+def _number(low: float, high: float) -> Callable[[Any, str], float | None]:
+    def read(value: Any, name: str) -> float | None:
         if isinstance(value, str):
             try:
                 value = float(value)
@@ -170,47 +168,87 @@ class _Reader:
             return None
         return float(value)
 
-    def count(self, name: str) -> int | None:
-        value = self.number(name, 0, 1e15)
-        return int(value) if value is not None and value.is_integer() else None
+    return read
 
 
-_snake_names: dict[str, str] = {}
+def _count(value: Any, name: str) -> int | None:
+    number = _number(0, 1e15)(value, name)
+    return int(number) if number is not None and number.is_integer() else None
 
 
-def _snake(name: str) -> str:
-    known = _snake_names.get(name)
-    if known is None:
-        known = _snake_names[name] = _SNAKE.sub(lambda found: f"_{found.group(1).lower()}", name)
-    return known
+@dataclass(frozen=True, slots=True)
+class _Field:
+    column: str
+    read: Callable[[Any, str], Any]
 
 
-def _traffic_columns(reader: _Reader) -> dict[str, Any]:
-    page_url = reader.text("url", masked=False, limit=4000)
-    page = reduce_url(page_url) if page_url else None
-    referrer = reader.value("referrer")
-    source = reader.text("source", masked=False, limit=2000)
-    source_url = reduce_url(source) if source else None
-    utm = dict(page.utm) if page else {}
-    if source_url is not None:
-        utm = {**source_url.utm, **utm}
-    columns: dict[str, Any] = {
-        "source": _source_label(source, source_url.domain if source_url else None),
-        "referrer_domain": _referrer_domain(referrer),
-        "url_domain": page.domain if page else None,
-        "url_path": page.path if page else None,
-        "click_id": (page.click_id if page else None) or (source_url.click_id if source_url else None),
-    }
-    for name in ("utmSource", "utmMedium", "utmCampaign", "utmContent", "utmTerm"):
-        column = _snake(name)
-        label = reader.text(name) or utm.get(column)
-        columns[column] = label.lower() if label else None
+_SECONDS: Final = _number(0, 1e7)
+# Keys whose value becomes a column by itself.
+_FIELDS: Final[Mapping[str, _Field]] = {
+    "action": _Field("action", _word),
+    "role": _Field("role", _word),
+    "topic": _Field("topic", _text),
+    "query": _Field("search_query", _word),
+    "resultCount": _Field("result_count", _count),
+    "contentId": _Field("content_id", _public_id),
+    "contentType": _Field("content_type", _word),
+    "contentTitle": _Field("content_title", _text),
+    "relevanceScore": _Field("relevance_score", _number(0, 1)),
+    "positionSeconds": _Field("position_seconds", _SECONDS),
+    "fromSeconds": _Field("from_seconds", _SECONDS),
+    "toSeconds": _Field("to_seconds", _SECONDS),
+    "durationSeconds": _Field("duration_seconds", _SECONDS),
+    "percent": _Field("percent", _number(0, 100)),
+    "ctaId": _Field("cta_id", _public_id),
+    "ctaType": _Field("cta_type", _word),
+    "ctaLabel": _Field("cta_label", _text),
+    "conversionType": _Field("conversion_type", _word),
+    "country": _Field("country_label", _text),
+    "region": _Field("region", _text),
+    "city": _Field("city", _text),
+}
+# Ids that are kept as keyed hashes: column and kind of key.
+_HASHED_IDS: Final[Mapping[str, tuple[str, str]]] = {
+    "messageId": ("message_key", "message"),
+    "replyToId": ("reply_to_key", "message"),
+    "playId": ("play_id", "play"),
+    "orderId": ("order_key", "order"),
+}
+# What a custom event may be measured by is also one of its properties.
+_PROPERTIES_OF_CUSTOM: Final = frozenset(_FIELDS) - {"country", "region", "city"} | {"value", "currency"}
+_UTM_KEYS: Final = {
+    "utmSource": "utm_source",
+    "utmMedium": "utm_medium",
+    "utmCampaign": "utm_campaign",
+    "utmContent": "utm_content",
+    "utmTerm": "utm_term",
+}
+
+
+def _traffic_columns(sent: Mapping[str, Any]) -> dict[str, Any]:
+    columns: dict[str, Any] = {}
+    utm: dict[str, str] = {}
+    if (source := _text(sent.get("source"), masked=False, limit=2000)) is not None:
+        source_url = reduce_url(source)
+        utm |= source_url.utm
+        columns["source"] = _source_label(source, source_url.domain)
+        columns["click_id"] = source_url.click_id
+    if (page_url := _text(sent.get("url"), masked=False, limit=4000)) is not None:
+        page = reduce_url(page_url)
+        utm |= page.utm
+        columns["url_domain"] = page.domain
+        columns["url_path"] = page.path
+        columns["click_id"] = page.click_id or columns.get("click_id")
+    if "referrer" in sent:
+        columns["referrer_domain"] = _referrer_domain(sent["referrer"])
+    for name, column in _UTM_KEYS.items():
+        label = (_text(sent[name]) if name in sent else None) or utm.get(column)
+        if label:
+            columns[column] = label.lower()
     return columns
 
 
-def _source_label(source: str | None, domain: str | None) -> str | None:
-    if source is None:
-        return None
+def _source_label(source: str, domain: str | None) -> str:
     return domain or mask_text(source.lower())[:MAX_TEXT_CHARACTERS]
 
 
@@ -224,25 +262,29 @@ def _referrer_domain(referrer: Any) -> str | None:
     return reduce_url(text).domain or (normal_domain(text)[:MAX_ID_CHARACTERS] if "/" not in text else None)
 
 
-def _agent_columns(reader: _Reader, user_agent: str | None) -> dict[str, Any]:
+def _agent_columns(sent: Mapping[str, Any], user_agent: str | None) -> dict[str, Any]:
+    """Ready labels win over what the user agent says."""
     agent = parse_user_agent(user_agent) if user_agent else None
-    device = reader.word("device")
-    return {
-        "device_label": device or (agent.device if agent else None),
-        "browser": reader.text("browser") or (agent.browser if agent else None),
-        "os": reader.text("os") or (agent.os if agent else None),
-        "is_bot_agent": device == "bot" or (agent is not None and agent.is_bot),
-    }
+    device = _word(sent.get("device"))
+    columns: dict[str, Any] = {"is_bot_agent": device == "bot" or (agent is not None and agent.is_bot)}
+    if device or agent:
+        columns["device_label"] = device or (agent.device if agent else None)
+        columns["browser"] = _text(sent.get("browser")) or (agent.browser if agent else None)
+        columns["os"] = _text(sent.get("os")) or (agent.os if agent else None)
+    else:
+        columns["browser"] = _text(sent.get("browser"))
+        columns["os"] = _text(sent.get("os"))
+    return columns
 
 
-def _place_columns(reader: _Reader) -> dict[str, Any]:
-    location = reader.value("location")
-    inside = _Reader(location) if isinstance(location, Mapping) else None
-    country = reader.text("country") or (inside.text("country") if inside else reader.text("location"))
+def _place_columns(location: Any) -> dict[str, Any]:
+    """A country in text, or an object with country, region and city."""
+    if not isinstance(location, Mapping):
+        return {"country_label": _text(location)}
     return {
-        "country_label": country,
-        "region": reader.text("region") or (inside.text("region") if inside else None),
-        "city": reader.text("city") or (inside.text("city") if inside else None),
+        "country_label": _text(location.get("country")),
+        "region": _text(location.get("region")),
+        "city": _text(location.get("city")),
     }
 
 
@@ -265,11 +307,11 @@ def _currency(value: Any) -> str | None:
     return None
 
 
-def _properties(metadata: Mapping[str, Any], event_type: str) -> str | None:
+def _properties(unknown: Mapping[str, Any], event_type: str) -> str | None:
     """The scalars no rule knows, masked, as JSON text with sorted keys."""
     kept: dict[str, Any] = {}
-    for name, value in metadata.items():
-        if name in KNOWN_KEYS or _is_known_snake(name) or isinstance(value, (dict, list)) or value is None:
+    for name, value in unknown.items():
+        if isinstance(value, (dict, list)):
             continue
         plain = name.lower().replace("_", "").replace("-", "")
         if plain in PERSONAL_KEYS or (event_type != "custom" and plain in MESSAGE_TEXT_KEYS):
@@ -289,10 +331,3 @@ def _without_query(text: str) -> str:
     """A URL or path loses its query string and fragment; any other text stays."""
     is_address = text.startswith("/") or "://" in text
     return re.split(r"[?#]", text, maxsplit=1)[0] if is_address else text
-
-
-_KNOWN_SNAKE: Final = frozenset(_snake(name) for name in KNOWN_KEYS)
-
-
-def _is_known_snake(name: str) -> bool:
-    return name in _KNOWN_SNAKE

@@ -219,3 +219,11 @@ def test_an_excerpt_shows_the_shape_and_no_value() -> None:
     assert redacted_excerpt(sent) == (
         '{"eventType":"view","timestamp":"99/99/9999","userId":"aaaa@aaaaaaa.aaa"}'
     )
+
+
+def test_what_a_custom_event_is_measured_by_is_one_of_its_properties(rules: AdmissionRules) -> None:
+    kept = accepted(
+        event("custom", metadata={"name": "rated", "value": 4, "topic": "price", "tool": "x"}), rules
+    )
+    assert (kept["event_name"], kept["topic"]) == ("rated", "price")
+    assert json.loads(kept["properties"]) == {"value": 4, "topic": "price", "tool": "x"}
