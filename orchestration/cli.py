@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or setting.
 Not here: what the commands do. Imports inside the commands keep the others from waiting for Dagster.
 """
 
-import json
 import signal
 import sys
 import threading
@@ -18,6 +17,7 @@ from typing import Any, Final
 
 import click
 
+from orchestration.printing import print_json, print_load, print_metrics, print_status, print_table, say
 from orchestration.settings import Settings, SettingsError, load_settings
 
 _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
@@ -67,16 +67,6 @@ def _unexpected(error: Exception) -> str:
     return f"Unexpected {type(error).__name__}. The details are in {log}; please report them."
 
 
-def _say(text: str) -> None:
-    click.echo(text, err=True)
-
-
-def _print_json(value: Any) -> None:
-    from app.exports import plain_value
-
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=plain_value))
-
-
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="engagement-metrics")
 def main() -> None:
@@ -97,12 +87,12 @@ def up(sample_if_empty: bool) -> None:
     settings = load_settings()
     create_state_folders(settings)
     if sample_if_empty and _nothing_ever_landed(settings):
-        _say("Nothing has ever landed here: writing a sample stream (a few seconds) …")
+        say("Nothing has ever landed here: writing a sample stream (a few seconds) …")
         _write_sample(settings, {})
     stop = threading.Event()
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, lambda *_: stop.set())
-    run_services(settings, _say, stop.is_set)
+    run_services(settings, say, stop.is_set)
 
 
 def _nothing_ever_landed(settings: Settings) -> bool:
@@ -134,7 +124,7 @@ def sample(live: bool, as_json: bool, **arguments: int | None) -> None:
         return
     summary = _write_sample(settings, chosen)
     if as_json:
-        _print_json(summary)
+        print_json(summary)
         return
     click.echo(
         f"Wrote {summary['received_count']:,} lines in {summary['file_count']} files to "
@@ -159,13 +149,13 @@ def _sample_live(settings: Settings, arguments: dict[str, int]) -> None:
     stop = threading.Event()
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, lambda *_: stop.set())
-    _say(f"Writing small files to {settings.landing}; Ctrl-C stops.")
+    say(f"Writing small files to {settings.landing}; Ctrl-C stops.")
     write_live(
         settings.landing,
         seed=arguments.get("seed", DEFAULT_SEED),
         stop=stop.is_set,
         capsule_count=arguments.get("capsule_count", DEFAULT_CAPSULE_COUNT),
-        on_file=lambda path, count: _say(f"{path.name}: {count} events"),
+        on_file=lambda path, count: say(f"{path.name}: {count} events"),
     )
 
 
@@ -182,35 +172,13 @@ def load(as_json: bool) -> None:
     settings = load_settings()
     from orchestration.runs import run_micro_batch
 
-    summary = run_micro_batch(settings, _say)
+    summary = run_micro_batch(settings, say)
     if as_json:
-        _print_json(summary)
+        print_json(summary)
     else:
-        _print_load(summary)
+        print_load(summary)
     if summary["refused"]:
         sys.exit(1)
-
-
-def _print_load(summary: dict[str, Any]) -> None:
-    for name, sentence in summary["refused"].items():
-        _say(f"Refused {name}: {sentence}")
-    for name in summary["repeated"]:
-        _say(f"{name} was loaded before; it adds nothing")
-    for name in summary["ignored"]:
-        _say(f"Left alone: {name} is no event file (.ndjson .jsonl .json .parquet, also .gz or .zst)")
-    for name in summary["growing"]:
-        _say(f"Still growing: {name} is loaded when nobody writes to it any more")
-    if not summary["is_new"]:
-        click.echo("Nothing to load: every landed file is in the current publication.")
-        return
-    click.echo(
-        f"Files {summary['files']}: received {summary['received']:,} = accepted {summary['accepted']:,}"
-        f" + duplicate {summary['duplicate']:,} + rejected {summary['rejected']:,}"
-        f" + suppressed {summary['suppressed']:,}"
-    )
-    for reason, count in summary["rejected_by_reason"].items():
-        click.echo(f"  rejected {count:,}: {reason}")
-    click.echo(f"Published {summary['publication']['id']}, newest event {summary['publication']['as_of']}")
 
 
 @main.command()
@@ -223,7 +191,7 @@ def rebuild() -> None:
     settings = load_settings()
     from orchestration.runs import run_micro_batch
 
-    summary = run_micro_batch(settings, _say, full_refresh=True)
+    summary = run_micro_batch(settings, say, full_refresh=True)
     click.echo(f"Published {summary['publication']['id']}, newest event {summary['publication']['as_of']}")
 
 
@@ -240,11 +208,11 @@ def recover() -> None:
     from orchestration.recovery import recover as replay
     from orchestration.runs import run_micro_batch
 
-    recovery = replay(settings, _say)
+    recovery = replay(settings, say)
     click.echo(f"Replayed {recovery.batch_count:,} batches: {recovery.accepted_count:,} events accepted")
     if recovery.set_aside:
         click.echo(f"The old warehouse is in {recovery.set_aside}; delete it when you no longer need it")
-    summary = run_micro_batch(settings, _say, full_refresh=True)
+    summary = run_micro_batch(settings, say, full_refresh=True)
     click.echo(f"Published {summary['publication']['id']}, newest event {summary['publication']['as_of']}")
 
 
@@ -287,11 +255,11 @@ def metrics(
     selection = Selection(first, last, capsules, _parsed_filters(filters), bots)  # type: ignore[arg-type]
     report = metrics_report(publication, selection, by, compare)  # type: ignore[arg-type]
     if as_json:
-        _print_json(report)
+        print_json(report)
     elif by:
-        _print_table(report["rows"])
+        print_table(report["rows"])
     else:
-        _print_metrics(report)
+        print_metrics(report)
 
 
 def _parsed_filters(filters: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -302,32 +270,6 @@ def _parsed_filters(filters: Sequence[str]) -> dict[str, tuple[str, ...]]:
             raise click.UsageError(f"--filter takes dim=value, such as channel=search, not {text!r}")
         found[dimension.strip()] = (*found.get(dimension.strip(), ()), value.strip())
     return found
-
-
-def _print_metrics(report: dict[str, Any]) -> None:
-    from app.format import value_text
-    from app.metrics import METRICS_BY_ID
-
-    click.echo(f"{report['from']} to {report['to']} ({report['timezone']})")
-    for metric_id, figure in report["metrics"].items():
-        label = METRICS_BY_ID[metric_id].label
-        if metric_id == "revenue":
-            for currency, amount in figure.items():
-                click.echo(f"{label} {currency:<40}{amount['value']:>16,.2f}")
-            continue
-        change = f"{figure['change']:+.1f} %" if figure["change"] is not None else ""
-        click.echo(f"{label:<44}{value_text(figure['value'], METRICS_BY_ID[metric_id].unit):>16}{change:>12}")
-
-
-def _print_table(rows: Sequence[dict[str, Any]]) -> None:
-    if not rows:
-        click.echo("No rows.")
-        return
-    names = [name for name in rows[0] if any(row[name] not in (None, {}) for row in rows)]
-    cells = [["" if row[name] is None else str(row[name]) for name in names] for row in rows]
-    widths = [max(len(text) for text in column) for column in zip(names, *cells, strict=True)]
-    for line in (names, *cells):
-        click.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
 @main.command()
@@ -382,9 +324,9 @@ def sql(query: str, as_json: bool) -> None:
 
     rows = run_query(current_publication(load_settings().published), query)
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     else:
-        _print_table(rows)
+        print_table(rows)
 
 
 @main.command()
@@ -400,43 +342,9 @@ def status(as_json: bool) -> None:
 
     state = state_of(settings, datetime.now(UTC))
     if as_json:
-        _print_json(state)
+        print_json(state)
         return
-    _print_status(state)
-
-
-def _print_status(state: dict[str, Any]) -> None:
-    publication = state["publication"]
-    if publication is None:
-        click.echo(
-            "Nothing is published yet. Drop event files into the landing folder, then: engagement load"
-        )
-    else:
-        click.echo(
-            f"Publication {publication['id']}, {publication['age_seconds']:,.0f} s old; "
-            f"newest event {publication['as_of']}"
-        )
-    landing = state["landing"]
-    click.echo(
-        f"Landing {landing['folder']}: {landing['pending']} pending, {landing['growing']} growing, "
-        f"{landing['refused']} refused"
-    )
-    accounting = state["accounting"]
-    if accounting:
-        click.echo(
-            f"Received {accounting['received']:,} = accepted {accounting['accepted']:,} + duplicate "
-            f"{accounting['duplicate']:,} + rejected {accounting['rejected']:,} + suppressed "
-            f"{accounting['suppressed']:,}"
-        )
-    for reason, count in state["rejected_by_reason"].items():
-        click.echo(f"  rejected {count:,}: {reason}")
-    for file in state["last_files"]:
-        click.echo(
-            f"  {file['loaded_at']}  {file['file_name']}  {file['status']}, "
-            f"{file['accepted_count']:,} accepted"
-        )
-    sizes = ", ".join(f"{name} {size / 1e6:,.1f} MB" for name, size in state["disk_bytes"].items())
-    click.echo(f"Disk: {sizes}")
+    print_status(state)
 
 
 if __name__ == "__main__":

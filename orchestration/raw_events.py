@@ -1,13 +1,11 @@
 """One batch of sealed files becomes rows of schema `raw`, exactly once.
 
-Why it exists: duplicates, conflicts and opt-outs are decided over everything that is known, before one
-transaction writes events, rejects, counts and the manifest together. The manifest's content hashes are the
-only memory of what is loaded. Rules: METRICS.md, "Identity of an event", "Accounting", "Privacy".
-Not here: files (`event_files.py`), sealing (`archive.py`), the steps of a run (`micro_batch.py`).
+Why it exists: one transaction writes events, rejects, counts and the manifest together; the manifest's
+content hashes are the only memory of what is loaded. Rules: METRICS.md, "Accounting".
+Not here: duplicates, conflicts and opt-outs (`verdicts.py`), sealing (`archive.py`), the steps of a run
+(`micro_batch.py`).
 """
 
-import glob
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +16,9 @@ import duckdb
 from orchestration.archive import sealed_path
 from orchestration.journal import BatchRecord, JournalFile
 from orchestration.raw_schema import COUNT_COLUMNS, EVENT_COLUMNS
+from orchestration.verdicts import decide_duplicates, first_number, forget, stage, suppress
 
 _EVENT_LIST: Final = ", ".join(EVENT_COLUMNS)
-_PERSON_KEYS: Final = ("user_key", "visitor_id_key", "client_session_key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +54,12 @@ def loaded_content(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str
 
 def next_file_id(connection: duckdb.DuckDBPyConnection) -> int:
     """One more than the last file of the manifest."""
-    return _scalar(connection, "select coalesce(max(file_id), 0) + 1 from raw.event_files")
+    return first_number(connection, "select coalesce(max(file_id), 0) + 1 from raw.event_files")
 
 
 def last_batch_id(connection: duckdb.DuckDBPyConnection) -> int:
     """The newest committed batch, 0 before the first."""
-    return _scalar(connection, "select coalesce(max(batch_id), 0) from raw.load_batches")
+    return first_number(connection, "select coalesce(max(batch_id), 0) from raw.load_batches")
 
 
 def load_batch(connection: duckdb.DuckDBPyConnection, archive: Path, record: BatchRecord) -> BatchSummary:
@@ -73,9 +71,9 @@ def load_batch(connection: duckdb.DuckDBPyConnection, archive: Path, record: Bat
     loaded_at = record.loaded_at.replace(tzinfo=None)
     loaded = record.with_status("loaded")
     first_file_id = next_file_id(connection)
-    _stage(connection, [sealed_path(archive, str(file.content_hash)) for file in loaded], first_file_id)
-    _suppress(connection)
-    _decide_duplicates(connection)
+    stage(connection, [sealed_path(archive, str(file.content_hash)) for file in loaded], first_file_id)
+    suppress(connection)
+    decide_duplicates(connection)
     connection.execute("begin transaction")
     try:
         _write_events(connection, record.batch_id)
@@ -93,156 +91,8 @@ def load_batch(connection: duckdb.DuckDBPyConnection, archive: Path, record: Bat
         connection.execute("rollback")
         raise
     finally:
-        for table in ("incoming", "overturned", "new_signals"):
-            connection.execute(f"drop table if exists temp.{table}")
+        forget(connection)
     return summary
-
-
-def _stage(connection: duckdb.DuckDBPyConnection, sealed: Sequence[Path], first_file_id: int) -> None:
-    """Reads the sealed files into `incoming`; `outcome` changes there until the transaction."""
-    columns = ", ".join(f"cast(null as {kind}) as {name}" for name, kind in EVENT_COLUMNS.items())
-    connection.execute(
-        f"""create or replace temp table incoming as
-        select cast(null as bigint) as file_id, cast(null as bigint) as line_number, '' as outcome,
-            '' as reason, '' as field, '' as excerpt, false as is_opt_in, {columns}
-        limit 0"""
-    )
-    for file_id, path in enumerate(sealed, start=first_file_id):
-        connection.execute(
-            f"""insert into incoming
-            select ?, line_number, outcome, reason, field, excerpt, is_opt_in, {_EVENT_LIST}
-            from read_parquet(?, hive_partitioning = false)""",
-            [file_id, glob.escape(str(path))],
-        )
-
-
-def _suppress(connection: duckdb.DuckDBPyConnection) -> None:
-    """Events of a person at or after an opt-out, and before an opt-in, are suppressed.
-
-    The signals decide by their own instants, so the order in which files arrive does not matter; events
-    that were stored before their person's opt-out became known go to `overturned`.
-    """
-    per_key = " union all ".join(
-        f"""select {key} as person_key, occurred_at as signalled_at, outcome = 'suppressed' as is_opt_out
-        from incoming where {key} is not null and (outcome = 'suppressed' or is_opt_in)"""
-        for key in _PERSON_KEYS
-    )
-    connection.execute(f"create or replace temp table new_signals as select distinct * from ({per_key})")
-    connection.execute(
-        """create or replace temp table overturned as
-        select event_key, content_hash, event_date, file_id, capsule_id, line_number, '' as outcome
-        from raw.events limit 0"""
-    )
-    everything = "select person_key, signalled_at, is_opt_out from raw.privacy_signals"
-    if _scalar(connection, "select count(*) from new_signals") > 0:
-        everything += " union all select * from new_signals"
-        connection.execute(
-            f"""insert into overturned
-            select event_key, content_hash, event_date, file_id, capsule_id, line_number, 'suppressed'
-            from raw.events
-            where {
-                _is_opted_out(
-                    "raw.events",
-                    f"select * from ({everything}) where person_key in (select person_key from new_signals)",
-                )
-            }"""
-        )
-    connection.execute(
-        f"""update incoming set outcome = 'suppressed'
-        where outcome = 'accepted' and {_is_opted_out("incoming", everything)}"""
-    )
-
-
-def _is_opted_out(relation: str, signals: str) -> str:
-    """SQL: whether the latest signal of any of the event's keys, up to its instant, is an opt-out."""
-    per_key = " union all ".join(
-        f"""select candidate.file_id, candidate.line_number, signal.is_opt_out,
-            row_number() over (
-                partition by candidate.file_id, candidate.line_number
-                order by signal.signalled_at desc, signal.is_opt_out desc
-            ) as newest
-        from {relation} as candidate
-        inner join ({signals}) as signal
-            on candidate.{key} = signal.person_key and signal.signalled_at <= candidate.occurred_at"""
-        for key in _PERSON_KEYS
-    )
-    return f"""(file_id, line_number) in (
-        select (file_id, line_number) from ({per_key}) where newest = 1 and is_opt_out
-    )"""
-
-
-def _decide_duplicates(connection: duckdb.DuckDBPyConnection) -> None:
-    """Of all lines with one identity, the earliest instant wins, then the smallest content hash.
-
-    A further copy of a content is a duplicate; the first copy of a losing content is an `id_conflict`.
-    The look into history is bounded to the days of the batch and one day around them.
-    """
-    bounds = connection.execute(
-        "select min(event_date) - 1, max(event_date) + 1 from incoming where outcome = 'accepted'"
-    ).fetchone()
-    connection.execute(
-        """create or replace temp table contest as
-        with stored as (
-            select event_key, content_hash, occurred_at, event_date, capsule_id, file_id, line_number,
-                'stored' as origin
-            from raw.events
-            where event_date between ? and ?
-                and event_key in (select event_key from incoming where outcome = 'accepted')
-        ),
-
-        beaten as (
-            select event_key, content_hash, null as occurred_at, null as event_date, capsule_id, file_id,
-                line_number, 'beaten' as origin
-            from raw.rejected_events
-            where reason = 'id_conflict'
-                and event_key in (select event_key from incoming where outcome = 'accepted')
-        ),
-
-        arriving as (
-            select event_key, content_hash, occurred_at, event_date, capsule_id, file_id, line_number,
-                'arriving' as origin
-            from incoming
-            where outcome = 'accepted'
-        ),
-
-        everyone as (
-            select * from stored union all select * from beaten union all select * from arriving
-        ),
-
-        ranked as (
-            select
-                *,
-                row_number() over (
-                    partition by event_key, content_hash order by origin = 'arriving', file_id, line_number
-                ) as copy_number,
-                row_number() over (
-                    partition by event_key
-                    order by
-                        origin = 'beaten', occurred_at, content_hash,
-                        origin = 'arriving', file_id, line_number
-                ) as event_rank
-            from everyone
-        )
-
-        select * from ranked where event_rank > 1 or copy_number > 1""",
-        list(bounds or (None, None)),
-    )
-    connection.execute(
-        """update incoming set
-            outcome = case when contest.copy_number > 1 then 'duplicate' else 'rejected' end,
-            reason = case when contest.copy_number > 1 then null else 'id_conflict' end,
-            field = case when contest.copy_number > 1 then null else 'eventId' end
-        from contest
-        where contest.origin = 'arriving'
-            and incoming.file_id = contest.file_id and incoming.line_number = contest.line_number"""
-    )
-    connection.execute(
-        """insert into overturned
-        select event_key, content_hash, event_date, file_id, capsule_id, line_number, 'rejected'
-        from contest where origin = 'stored'
-            and (file_id, line_number) not in (select (file_id, line_number) from overturned)"""
-    )
-    connection.execute("drop table temp.contest")
 
 
 def _write_events(connection: duckdb.DuckDBPyConnection, batch_id: int) -> None:
@@ -370,12 +220,6 @@ def _summary(connection: duckdb.DuckDBPyConnection, batch_id: int, file_count: i
         "select reason, count(*) from incoming where outcome = 'rejected' group by all order by all"
     ).fetchall()
     return BatchSummary(batch_id, file_count, Accounting(*counts[:5]), dict(reasons), counts[5])
-
-
-def _scalar(connection: duckdb.DuckDBPyConnection, query: str) -> int:
-    row = connection.execute(query).fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 def accounting_gaps(connection: duckdb.DuckDBPyConnection) -> list[int]:

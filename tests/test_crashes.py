@@ -35,7 +35,7 @@ NAMED_STEPS = [
     "orchestration.micro_batch:seal:after:2",
     "orchestration.micro_batch:write_record:before:1",
     "orchestration.micro_batch:write_record:after:1",
-    "orchestration.raw_events:_decide_duplicates:after:1",
+    "orchestration.raw_events:decide_duplicates:after:1",
     "orchestration.raw_events:_write_events:after:1",
     "orchestration.raw_events:_write_counts:after:1",
     "orchestration.raw_events:_summary:after:1",

@@ -1,0 +1,108 @@
+"""How the `engagement` command shows things: progress on stderr, results on stdout as text or JSON.
+
+Not here: what is shown (`cli.py`).
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+
+def say(text: str) -> None:
+    """Progress, for the person who waits."""
+    click.echo(text, err=True)
+
+
+def print_json(value: Any) -> None:
+    """Any plain value, days and instants as ISO 8601."""
+    from app.exports import plain_value
+
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=plain_value))
+
+
+def print_load(summary: dict[str, Any]) -> None:
+    """The accounting of a load, and every file that was not loaded."""
+    for name, sentence in summary["refused"].items():
+        say(f"Refused {name}: {sentence}")
+    for name in summary["repeated"]:
+        say(f"{name} was loaded before; it adds nothing")
+    for name in summary["ignored"]:
+        say(f"Left alone: {name} is no event file (.ndjson .jsonl .json .parquet, also .gz or .zst)")
+    for name in summary["growing"]:
+        say(f"Still growing: {name} is loaded when nobody writes to it any more")
+    if not summary["is_new"]:
+        click.echo("Nothing to load: every landed file is in the current publication.")
+        return
+    click.echo(
+        f"Files {summary['files']}: received {summary['received']:,} = accepted {summary['accepted']:,}"
+        f" + duplicate {summary['duplicate']:,} + rejected {summary['rejected']:,}"
+        f" + suppressed {summary['suppressed']:,}"
+    )
+    for reason, count in summary["rejected_by_reason"].items():
+        click.echo(f"  rejected {count:,}: {reason}")
+    click.echo(f"Published {summary['publication']['id']}, newest event {summary['publication']['as_of']}")
+
+
+def print_metrics(report: dict[str, Any]) -> None:
+    """A line a metric: label, value, percentage change."""
+    from app.format import value_text
+    from app.metrics import METRICS_BY_ID
+
+    click.echo(f"{report['from']} to {report['to']} ({report['timezone']})")
+    for metric_id, figure in report["metrics"].items():
+        label = METRICS_BY_ID[metric_id].label
+        if metric_id == "revenue":
+            for currency, amount in figure.items():
+                click.echo(f"{label} {currency:<40}{amount['value']:>16,.2f}")
+            continue
+        change = f"{figure['change']:+.1f} %" if figure["change"] is not None else ""
+        click.echo(f"{label:<44}{value_text(figure['value'], METRICS_BY_ID[metric_id].unit):>16}{change:>12}")
+
+
+def print_table(rows: Sequence[dict[str, Any]]) -> None:
+    """Rows under their column names; columns without any value are left out."""
+    if not rows:
+        click.echo("No rows.")
+        return
+    names = [name for name in rows[0] if any(row[name] not in (None, {}) for row in rows)]
+    cells = [["" if row[name] is None else str(row[name]) for name in names] for row in rows]
+    widths = [max(len(text) for text in column) for column in zip(names, *cells, strict=True)]
+    for line in (names, *cells):
+        click.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def print_status(state: dict[str, Any]) -> None:
+    """The state of an installation."""
+    publication = state["publication"]
+    if publication is None:
+        click.echo(
+            "Nothing is published yet. Drop event files into the landing folder, then: engagement load"
+        )
+    else:
+        click.echo(
+            f"Publication {publication['id']}, {publication['age_seconds']:,.0f} s old; "
+            f"newest event {publication['as_of']}"
+        )
+    landing = state["landing"]
+    click.echo(
+        f"Landing {landing['folder']}: {landing['pending']} pending, {landing['growing']} growing, "
+        f"{landing['refused']} refused"
+    )
+    accounting = state["accounting"]
+    if accounting:
+        click.echo(
+            f"Received {accounting['received']:,} = accepted {accounting['accepted']:,} + duplicate "
+            f"{accounting['duplicate']:,} + rejected {accounting['rejected']:,} + suppressed "
+            f"{accounting['suppressed']:,}"
+        )
+    for reason, count in state["rejected_by_reason"].items():
+        click.echo(f"  rejected {count:,}: {reason}")
+    for file in state["last_files"]:
+        click.echo(
+            f"  {file['loaded_at']}  {file['file_name']}  {file['status']}, "
+            f"{file['accepted_count']:,} accepted"
+        )
+    sizes = ", ".join(f"{name} {size / 1e6:,.1f} MB" for name, size in state["disk_bytes"].items())
+    click.echo(f"Disk: {sizes}")

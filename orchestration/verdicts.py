@@ -1,0 +1,178 @@
+"""What becomes of each line of a batch, decided over everything that is known, before the transaction.
+
+Works on temporary tables: `incoming` (the lines, with an `outcome` that changes here), `overturned` (stored
+events that lose their place to what arrived) and `new_signals` (opt-outs and opt-ins). Rules: METRICS.md,
+"Identity of an event" and "Privacy". Not here: writing anything that stays (`raw_events.py`).
+"""
+
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from orchestration.raw_schema import EVENT_COLUMNS
+
+_EVENT_LIST: Final = ", ".join(EVENT_COLUMNS)
+_PERSON_KEYS: Final = ("user_key", "visitor_id_key", "client_session_key")
+
+
+def stage(connection: duckdb.DuckDBPyConnection, sealed: Sequence[Path], first_file_id: int) -> None:
+    """Reads the sealed files into `incoming`; `outcome` changes there until the transaction."""
+    columns = ", ".join(f"cast(null as {kind}) as {name}" for name, kind in EVENT_COLUMNS.items())
+    connection.execute(
+        f"""create or replace temp table incoming as
+        select cast(null as bigint) as file_id, cast(null as bigint) as line_number, '' as outcome,
+            '' as reason, '' as field, '' as excerpt, false as is_opt_in, {columns}
+        limit 0"""
+    )
+    for file_id, path in enumerate(sealed, start=first_file_id):
+        connection.execute(
+            f"""insert into incoming
+            select ?, line_number, outcome, reason, field, excerpt, is_opt_in, {_EVENT_LIST}
+            from read_parquet(?, hive_partitioning = false)""",
+            [file_id, glob.escape(str(path))],
+        )
+
+
+def suppress(connection: duckdb.DuckDBPyConnection) -> None:
+    """Events of a person at or after an opt-out, and before an opt-in, are suppressed.
+
+    The signals decide by their own instants, so the order in which files arrive does not matter; events
+    that were stored before their person's opt-out became known go to `overturned`.
+    """
+    per_key = " union all ".join(
+        f"""select {key} as person_key, occurred_at as signalled_at, outcome = 'suppressed' as is_opt_out
+        from incoming where {key} is not null and (outcome = 'suppressed' or is_opt_in)"""
+        for key in _PERSON_KEYS
+    )
+    connection.execute(f"create or replace temp table new_signals as select distinct * from ({per_key})")
+    connection.execute(
+        """create or replace temp table overturned as
+        select event_key, content_hash, event_date, file_id, capsule_id, line_number, '' as outcome
+        from raw.events limit 0"""
+    )
+    everything = "select person_key, signalled_at, is_opt_out from raw.privacy_signals"
+    if first_number(connection, "select count(*) from new_signals") > 0:
+        everything += " union all select * from new_signals"
+        connection.execute(
+            f"""insert into overturned
+            select event_key, content_hash, event_date, file_id, capsule_id, line_number, 'suppressed'
+            from raw.events
+            where {
+                _is_opted_out(
+                    "raw.events",
+                    f"select * from ({everything}) where person_key in (select person_key from new_signals)",
+                )
+            }"""
+        )
+    connection.execute(
+        f"""update incoming set outcome = 'suppressed'
+        where outcome = 'accepted' and {_is_opted_out("incoming", everything)}"""
+    )
+
+
+def _is_opted_out(relation: str, signals: str) -> str:
+    """SQL: whether the latest signal of any of the event's keys, up to its instant, is an opt-out."""
+    per_key = " union all ".join(
+        f"""select candidate.file_id, candidate.line_number, signal.is_opt_out,
+            row_number() over (
+                partition by candidate.file_id, candidate.line_number
+                order by signal.signalled_at desc, signal.is_opt_out desc
+            ) as newest
+        from {relation} as candidate
+        inner join ({signals}) as signal
+            on candidate.{key} = signal.person_key and signal.signalled_at <= candidate.occurred_at"""
+        for key in _PERSON_KEYS
+    )
+    return f"""(file_id, line_number) in (
+        select (file_id, line_number) from ({per_key}) where newest = 1 and is_opt_out
+    )"""
+
+
+def decide_duplicates(connection: duckdb.DuckDBPyConnection) -> None:
+    """Of all lines with one identity, the earliest instant wins, then the smallest content hash.
+
+    A further copy of a content is a duplicate; the first copy of a losing content is an `id_conflict`.
+    The look into history is bounded to the days of the batch and one day around them.
+    """
+    bounds = connection.execute(
+        "select min(event_date) - 1, max(event_date) + 1 from incoming where outcome = 'accepted'"
+    ).fetchone()
+    connection.execute(
+        """create or replace temp table contest as
+        with stored as (
+            select event_key, content_hash, occurred_at, event_date, capsule_id, file_id, line_number,
+                'stored' as origin
+            from raw.events
+            where event_date between ? and ?
+                and event_key in (select event_key from incoming where outcome = 'accepted')
+        ),
+
+        beaten as (
+            select event_key, content_hash, null as occurred_at, null as event_date, capsule_id, file_id,
+                line_number, 'beaten' as origin
+            from raw.rejected_events
+            where reason = 'id_conflict'
+                and event_key in (select event_key from incoming where outcome = 'accepted')
+        ),
+
+        arriving as (
+            select event_key, content_hash, occurred_at, event_date, capsule_id, file_id, line_number,
+                'arriving' as origin
+            from incoming
+            where outcome = 'accepted'
+        ),
+
+        everyone as (
+            select * from stored union all select * from beaten union all select * from arriving
+        ),
+
+        ranked as (
+            select
+                *,
+                row_number() over (
+                    partition by event_key, content_hash order by origin = 'arriving', file_id, line_number
+                ) as copy_number,
+                row_number() over (
+                    partition by event_key
+                    order by
+                        origin = 'beaten', occurred_at, content_hash,
+                        origin = 'arriving', file_id, line_number
+                ) as event_rank
+            from everyone
+        )
+
+        select * from ranked where event_rank > 1 or copy_number > 1""",
+        list(bounds or (None, None)),
+    )
+    connection.execute(
+        """update incoming set
+            outcome = case when contest.copy_number > 1 then 'duplicate' else 'rejected' end,
+            reason = case when contest.copy_number > 1 then null else 'id_conflict' end,
+            field = case when contest.copy_number > 1 then null else 'eventId' end
+        from contest
+        where contest.origin = 'arriving'
+            and incoming.file_id = contest.file_id and incoming.line_number = contest.line_number"""
+    )
+    connection.execute(
+        """insert into overturned
+        select event_key, content_hash, event_date, file_id, capsule_id, line_number, 'rejected'
+        from contest where origin = 'stored'
+            and (file_id, line_number) not in (select (file_id, line_number) from overturned)"""
+    )
+    connection.execute("drop table temp.contest")
+
+
+def forget(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drops the temporary tables."""
+    for table in ("incoming", "overturned", "new_signals"):
+        connection.execute(f"drop table if exists temp.{table}")
+
+
+def first_number(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    """The first column of a query's first row."""
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return int(row[0])
