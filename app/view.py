@@ -15,7 +15,7 @@ import streamlit as st
 
 from app.breakdowns import capsule_names
 from app.comparison import EarlierPeriod, a_year_before, earlier_period, local_day
-from app.format import range_text
+from app.format import escape_markdown, range_text
 from app.publications import Publication
 from app.selection import Bots, Comparing, Selection
 
@@ -35,7 +35,10 @@ BOTS_LABELS: Final[dict[Bots, str]] = {
     "include": "Counted as well",
     "only": "Only bots",
 }
+FILTERS: Final = ("period", "days", "capsules", "compare", "bots")
 CACHED_ANSWERS: Final = 1000
+LONGEST_NAME: Final = 60
+NAMES_SHOWN: Final = 3
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
@@ -88,10 +91,8 @@ def current_view() -> View:
 def choose_view(publication: Publication) -> View:
     """Draws the filter row and returns what it says, as a checked selection."""
     names = ask(capsule_names, publication)
-    _begin_with_url(publication, names)
-    # A capsule can vanish with a publication (erasure); a filter must not outlive it.
-    chosen = [capsule_id for capsule_id in st.session_state["capsules"] if capsule_id in names]
-    st.session_state["capsules"] = chosen
+    _begin_with_url(publication)
+    _explain_unknown_capsules(publication, names)
     with st.container(horizontal=True, vertical_alignment="center", key="filters"):
         st.segmented_control(
             "Period",
@@ -121,9 +122,9 @@ def choose_view(publication: Publication) -> View:
                 format_func=COMPARE_LABELS.__getitem__,
             )
             st.selectbox(
-                "Visits of bots", tuple(BOTS_LABELS), key="bots", format_func=BOTS_LABELS.__getitem__
+                "Sessions of bots", tuple(BOTS_LABELS), key="bots", format_func=BOTS_LABELS.__getitem__
             )
-    date_from, date_to = _chosen_days(publication)
+    date_from, date_to = _remember(publication)
     selection = Selection(
         date_from,
         date_to,
@@ -131,7 +132,6 @@ def choose_view(publication: Publication) -> View:
         bots=st.session_state["bots"],
     )
     comparing: Comparing = st.session_state["compare"]
-    _write_url(date_from, date_to)
     return View(publication, selection, comparing, earlier_period(publication, selection, comparing), names)
 
 
@@ -151,19 +151,75 @@ def _chosen_days(publication: Publication) -> tuple[date, date]:
     return (days[0], days[-1]) if days else period_days(DEFAULT_PERIOD, local_day(publication))
 
 
-def _begin_with_url(publication: Publication, names: dict[str, str]) -> None:
-    """Sets the filters from a shared link, once per browser session; what is not valid is ignored."""
-    if "period" in st.session_state:
-        return
+def _remember(publication: Publication) -> tuple[date, date]:
+    """Keeps the filters for the next run and in the address; returns the chosen days."""
+    st.session_state["filters"] = {name: st.session_state[name] for name in FILTERS}
+    date_from, date_to = _chosen_days(publication)
+    _write_url(date_from, date_to)
+    return date_from, date_to
+
+
+def _begin_with_url(publication: Publication) -> None:
+    """Sets the filters: from a shared link at first, then to what they were before this run.
+
+    Streamlit forgets a widget that the browser has not drawn (the closed popover's, the days of a
+    period that is not custom) when the tab changes; `filters` is not a widget's and stays.
+    """
+    remembered: dict[str, Any] = st.session_state.get("filters") or _filters_of_url(publication)
+    for name, value in remembered.items():
+        st.session_state[name] = st.session_state.get(name, value)
+
+
+def _filters_of_url(publication: Publication) -> dict[str, Any]:
+    """The filters of a link; a period, comparison or choice of bots that does not exist is ignored."""
     url = st.query_params
     period_of = {code: period for period, code in CODE_OF_PERIOD.items()}
     days = _days_of_url(url.get("from"), url.get("to"))
     period = period_of.get(url.get("period", ""), "Custom" if days else DEFAULT_PERIOD)
-    st.session_state["period"] = period
-    st.session_state["days"] = days or period_days(DEFAULT_PERIOD, local_day(publication))
-    st.session_state["capsules"] = [name for name in url.get_all("capsule") if name in names]
-    st.session_state["compare"] = _one_of(url.get("compare"), list(COMPARE_LABELS))
-    st.session_state["bots"] = _one_of(url.get("bots"), list(BOTS_LABELS))
+    return {
+        "period": period,
+        "days": days or period_days(DEFAULT_PERIOD, local_day(publication)),
+        "capsules": url.get_all("capsule"),
+        "compare": _one_of(url.get("compare"), list(COMPARE_LABELS)),
+        "bots": _one_of(url.get("bots"), list(BOTS_LABELS)),
+    }
+
+
+def _explain_unknown_capsules(publication: Publication, names: dict[str, str]) -> None:
+    """Stops the page when the link names only capsules that are not here: others would mislead.
+
+    A capsule can also vanish with a publication (erasure, retention). Its filter stays in the
+    address, because the capsule may come with the next publication.
+    """
+    chosen = st.session_state["capsules"]
+    unknown = [capsule_id for capsule_id in chosen if capsule_id not in names]
+    if not unknown:
+        return
+    with st.container(border=True):
+        st.subheader(
+            "The capsule of this link is not here"
+            if len(chosen) == 1
+            else "Some capsules of this link are not here",
+            anchor=False,
+        )
+        listed = ", ".join(escape_markdown(capsule_id[:LONGEST_NAME]) for capsule_id in unknown[:NAMES_SHOWN])
+        st.markdown(
+            f"No event of {listed} is part of these figures. The name may be misspelt, its first "
+            "event may not have arrived, or it was removed. No other capsule is shown instead."
+        )
+        known = [capsule_id for capsule_id in chosen if capsule_id in names]
+        st.button(
+            "Show the other capsules of the link" if known else "Show all capsules",
+            on_click=_choose_capsules,
+            args=(known,),
+        )
+    _remember(publication)
+    st.stop()
+
+
+def _choose_capsules(capsule_ids: list[str]) -> None:
+    st.session_state["capsules"] = capsule_ids
+    st.query_params.pop("capsule", None)
 
 
 def _one_of(value: str | None, options: Sequence[str]) -> str:

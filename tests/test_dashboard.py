@@ -95,11 +95,20 @@ def test_a_capsule_in_the_link_narrows_the_figures(home) -> None:
 
 def test_what_is_wrong_in_a_link_is_ignored(home) -> None:
     write_publication(home / "published")
-    url = {"capsule": "nobody's", "period": "century", "bots": "yes", "from": "2026-13-40", "to": "x"}
-    app = opened(**url)
-    assert app.multiselect(key="capsules").value == []
+    app = opened(**{"period": "century", "bots": "yes", "from": "2026-13-40", "to": "x"})
     assert app.session_state["period"] == "30 days"
     assert "bots" not in app.query_params
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_capsule_that_is_not_here_shows_no_figures_of_others(home, page) -> None:
+    write_publication(home / "published")
+    app = opened(page, capsule="nobody's", **WEEK)
+    assert app.subheader[0].value == "The capsule of this link is not here"
+    assert not app.metric
+    app.button[0].click().run()
+    assert app.multiselect(key="capsules").value == []
+    assert app.metric
 
 
 def test_a_period_before_the_first_event_is_not_comparable(home) -> None:

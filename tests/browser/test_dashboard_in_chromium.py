@@ -224,3 +224,18 @@ def test_an_empty_installation_comes_alive_by_itself(chromium, tmp_path: Path) -
         write_publication(tmp_path / "published")
         page.get_by_role("heading", level=1, name="Overview").wait_for(timeout=30_000)
         page.close()
+
+
+@pytest.mark.parametrize(
+    "filters", ["compare=none&bots=only", "period=7d&compare=none", "capsule=guide&compare=year&bots=include"]
+)
+def test_every_filter_survives_changing_tabs(visit: Visit, filters: str) -> None:
+    visit.open(f"?{filters}")
+    for title in ("Traffic", "Content", "Conversions", "Overview"):
+        visit.page.get_by_role("link", name=title, exact=True).click()
+        visit.page.get_by_role("heading", level=1, name=title, exact=True).wait_for(timeout=15_000)
+        visit.page.wait_for_timeout(1200)
+        for part in filters.split("&"):
+            assert part in visit.page.url, title
+        if "compare=none" in filters:
+            assert visit.page.get_by_text("Not compared.").is_visible(), title
