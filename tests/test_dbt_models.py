@@ -321,9 +321,26 @@ def test_accesses_are_the_persons_and_citations_are_apart(rows_of: Ask) -> None:
         "relevance_score_count from marts.content_engagement_daily where capsule_id = 'library'"
     ) == [(2, 2, 2, 1, 0.3, 2)]
     assert rows_of(
+        "select content_id, visitor_key, is_citation, relevance_score, accessed_at, activity_hour_at "
+        "from marts.fct_content_accesses where capsule_id = 'library' order by accessed_at, visitor_key"
+    ) == [
+        ("film", "library/s1", False, 0.1, NOON, NOON),
+        ("film", "library/s2", False, 0.2, NOON, NOON),
+        ("film", "library/s2", True, None, at(1), NOON),
+    ]
+    assert rows_of(
         "select content_title, access_count, first_accessed_at from marts.dim_content "
         "where capsule_id = 'library'"
     ) == [("Film", 2, NOON)]
+
+
+def test_accesses_and_citations_one_by_one_are_those_counted_by_session(rows_of: Ask) -> None:
+    # One access in acts; two accesses and a citation in library; two citations in bounces.
+    assert rows_of(
+        "select count(*) filter (where not is_citation), count(*) filter (where is_citation) "
+        "from marts.fct_content_accesses"
+    ) == [(3, 3)]
+    assert rows_of("select sum(content_access_count), sum(citation_count) from marts.fct_sessions") == [(3, 3)]
 
 
 def test_every_event_is_in_one_hour_of_one_session(rows_of: Ask) -> None:
@@ -360,7 +377,7 @@ def test_the_order_of_arrival_changes_no_row_of_any_mart(
         .execute("select table_name from information_schema.tables where table_schema = 'marts'")
         .fetchall()
     ]
-    assert len(tables) >= 16
+    assert len(tables) >= 17
     with _built(tmp_path, shuffled) as other:
         for table in tables:
             query = f"select * from marts.{table} order by all"

@@ -1,4 +1,10 @@
-with events as (
+with content_accesses as (
+
+    select * from {{ ref('fct_content_accesses') }}
+
+),
+
+events as (
 
     select * from {{ ref('int_events_counted') }}
 
@@ -13,22 +19,36 @@ sessions as (
 content_events as (
 
     select
+        capsule_id,
+        content_id,
+        session_key,
+        visitor_key,
+        relevance_score,
+        is_citation,
+        not is_citation as is_content_access,
+        is_bot,
+        activity_date
+    from content_accesses
+    union all
+    -- A score counts wherever it was sent, also while an access goes on.
+    select
         events.capsule_id,
-        coalesce(events.content_id, 'unknown') as content_id,
+        events.content_id,
         events.session_key,
-        events.relevance_score,
-        events.is_content_access,
-        events.is_citation,
         sessions.visitor_key,
+        events.relevance_score,
+        false as is_citation,
+        false as is_content_access,
         sessions.is_bot,
         {{ reporting_date('events.occurred_at') }} as activity_date
     from events
     inner join sessions
         on events.session_key = sessions.session_key
     where
-        events.is_content_access
-        or events.is_citation
-        or (events.content_id is not null and events.relevance_score is not null)
+        events.content_id is not null
+        and events.relevance_score is not null
+        and not events.is_content_access
+        and not events.is_citation
 
 ),
 
