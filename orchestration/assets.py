@@ -17,11 +17,12 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from orchestration import dbt_runner
-from orchestration.micro_batch import LoadSummary, create_state_folders, load_pending
+from orchestration.micro_batch import LoadSummary, load_pending
 from orchestration.publication import publish
 from orchestration.raw_events import accounting_gaps
 from orchestration.raw_schema import RAW_TABLES
 from orchestration.settings import Settings, load_settings
+from orchestration.state_folder import create_state_folders
 from orchestration.warehouse import open_warehouse, writer_lock
 
 WRITER_POOL: Final = "warehouse_writer"

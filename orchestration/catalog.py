@@ -72,7 +72,7 @@ def read_catalogue(file: LandedFile, catalogue: FileKind) -> CatalogueRows:
             reason = (
                 f"{problem.reason} ({problem.field})" if isinstance(problem, FieldProblem) else "not_json"
             )
-            problems.append(f"{file.name}, line {number}: {reason}")
+            problems.append(f"{file.shown_name}, line {number}: {reason}")
             continue
         rows[tuple(row[name] for name in _IDENTITY[catalogue])] = row
     return CatalogueRows(catalogue, reader.content_hash, list(rows.values()), problems)
@@ -153,7 +153,7 @@ def read_or_refuse(file: LandedFile, say: Callable[[str], None]) -> CatalogueRow
     """Reads a catalogue file; a name or content that can't be read comes back as the refusal."""
     catalogue = catalogue_of(file)
     if catalogue is None:
-        say(f"{file.name} is no catalogue: name it capsules.ndjson or content.ndjson")
+        say(f"{file.shown_name} is no catalogue: name it capsules.ndjson or content.ndjson")
         return FileRefused("no_json")
     try:
         found = read_catalogue(file, catalogue)

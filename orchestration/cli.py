@@ -81,8 +81,8 @@ def up(sample_if_empty: bool) -> None:
     \b
     Example:  engagement up
     """
-    from orchestration.micro_batch import create_state_folders
     from orchestration.services import run_services
+    from orchestration.state_folder import create_state_folders
 
     settings = load_settings()
     create_state_folders(settings)
@@ -114,7 +114,7 @@ def sample(live: bool, as_json: bool, **arguments: int | None) -> None:
     Example:  engagement sample --days 30 --seed 7
     Example:  engagement sample --live
     """
-    from orchestration.micro_batch import create_state_folders
+    from orchestration.state_folder import create_state_folders
 
     settings = load_settings()
     create_state_folders(settings)

@@ -10,8 +10,10 @@ import contextlib
 import gzip
 import hashlib
 import io
+import itertools
 import json
 import os
+import re
 import shutil
 import stat
 import zlib
@@ -26,6 +28,7 @@ import pyarrow.parquet as pq
 import zstandard
 
 from orchestration.admission import MAX_LINE_BYTES
+from orchestration.privacy import mask_text
 
 RefusalReason = Literal[
     "no_json",
@@ -36,6 +39,7 @@ RefusalReason = Literal[
     "changed_while_read",
     "not_a_regular_file",
     "unreadable",
+    "unexpected_error",
 ]
 REFUSAL_REASONS: Final[tuple[str, ...]] = get_args(RefusalReason)
 REFUSAL_SENTENCES: Final[dict[RefusalReason, str]] = {
@@ -47,6 +51,7 @@ REFUSAL_SENTENCES: Final[dict[RefusalReason, str]] = {
     "changed_while_read": "it changed while it was read; it stays where it is and is tried again",
     "not_a_regular_file": "it is a link, a pipe or a device; land a regular file",
     "unreadable": "the system refused to read it; check its permissions",
+    "unexpected_error": "it made the load fail in a way nobody foresaw; please report it, and keep the file",
 }
 
 PLAIN_ENDINGS: Final = (".ndjson", ".jsonl", ".json", ".parquet")
@@ -59,13 +64,16 @@ MAX_FILE_LINES: Final = 500_000_000
 # A JSON array or pretty-printed objects are parsed whole, so their size is bounded.
 MAX_DOCUMENT_BYTES: Final = 256 << 20
 _BLOCK_BYTES: Final = 4 << 20
+# Names up to 255 bytes are what file systems take; `.reason` and a prefix must fit in.
+_MAX_NAME_BYTES: Final = 230
+_OBJECT_START: Final = re.compile(rb"^[ \t\xef\xbb\xbf]*\{[ \t\r]*(?:\"|\}|$)", re.MULTILINE)
 
 
 class FileRefused(Exception):
     """A file that is not loaded: a reason of `RefusalReason`."""
 
-    def __init__(self, reason: RefusalReason) -> None:
-        super().__init__(REFUSAL_SENTENCES[reason])
+    def __init__(self, reason: RefusalReason, detail: str = "") -> None:
+        super().__init__(REFUSAL_SENTENCES[reason] + (f" ({detail})" if detail else ""))
         self.reason: RefusalReason = reason
 
 
@@ -80,6 +88,11 @@ class LandedFile:
     changed_ns: int
     inode: int
 
+    @property
+    def shown_name(self) -> str:
+        """The name for people and for the manifest: masked, without bytes or signs a text can't hold."""
+        return mask_text(printable(self.name))
+
     def is_unchanged(self) -> bool:
         """Whether the path still names the same bytes."""
         try:
@@ -87,6 +100,17 @@ class LandedFile:
         except OSError:
             return False
         return (now.st_ino, now.st_size, now.st_mtime_ns) == (self.inode, self.byte_count, self.modified_ns)
+
+
+def printable(name: str) -> str:
+    """A file name as one line of valid text: a byte that is no UTF-8, a line end … become escapes."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
+def shown_path(path: Path, folder: Path) -> str:
+    """A path inside a folder, for people."""
+    return mask_text(printable(str(path.relative_to(folder))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +150,7 @@ def _look_into(landing: Path, folder: Path, view: LandingView, quiet_seconds: fl
         if lower.endswith(UNFINISHED_ENDINGS):
             continue
         if not lower.endswith(ENDINGS) or not entry.is_file(follow_symlinks=False):
-            view.ignored.append(name)
+            view.ignored.append(printable(name))
             continue
         try:
             seen = entry.stat(follow_symlinks=False)
@@ -197,7 +221,11 @@ class LineReader:
         for block in blocks:
             content += block
             if len(content) > MAX_DOCUMENT_BYTES:
-                raise FileRefused("too_large")
+                if content.lstrip()[:1] == b"[":
+                    raise FileRefused("too_large")
+                # A torn first line looked like a pretty-printed object: these are lines after all.
+                yield from _split_lines(itertools.chain([bytes(content)], blocks))
+                return
         text = bytes(content).removeprefix(b"\xef\xbb\xbf")
         elements = _elements(text)
         if elements is None:
@@ -272,8 +300,8 @@ def _split_long(rest: bytes, block: bytes) -> list[bytes]:
 
 
 def _has_json_line(opening: bytes) -> bool:
-    """Whether any of the first lines begins like JSON; a picture or a page of prose has none."""
-    return any(line.lstrip()[:1] in (b"{", b"[") for line in opening.split(b"\n"))
+    """Whether any of the first lines begins like a JSON object; a picture or a page of prose has none."""
+    return _OBJECT_START.search(opening) is not None
 
 
 def _is_pretty_printed(opening: bytes) -> bool:
@@ -316,7 +344,10 @@ def _row_as_line(row: dict[str, Any]) -> bytes:
 def retire(file: LandedFile, folder: Path, content_hash: str) -> Path:
     """Moves a file into `folder` under a name that never overwrites another; returns where it is now."""
     target = folder / file.name
-    if target.exists():
+    if len(os.fsencode(target.name)) > _MAX_NAME_BYTES:
+        # The end of the name holds its ending; bytes are cut, so that no file system says no.
+        target = target.with_name(os.fsdecode(os.fsencode(target.name)[-_MAX_NAME_BYTES // 2 :]))
+    if os.path.lexists(target):
         target = target.with_name(f"{content_hash[:12]}-{target.name}")
     target.parent.mkdir(parents=True, exist_ok=True)
     file.path.replace(target)

@@ -2,14 +2,13 @@
 
 Why it exists: the command line, the sensor's job and the tests run these same functions. Pure of Dagster:
 time, settings and a way to say things are parameters.
-Not here: the transaction (`raw_events.py`), dbt (`dbt_models.py`), the publication (`publication.py`).
+Not here: the transaction (`raw_events.py`), dbt (`dbt_runner.py`), the publication (`publication.py`).
 """
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 from orchestration.admission import AdmissionRules
@@ -22,11 +21,12 @@ from orchestration.event_files import (
     delete_retired,
     refuse,
     retire,
+    shown_path,
     view_landing,
     wipe_folder,
 )
 from orchestration.journal import BatchRecord, FileStatus, JournalFile, write_record
-from orchestration.privacy import Keyring, mask_text
+from orchestration.privacy import Keyring
 from orchestration.publication import current_manifest
 from orchestration.raw_events import Accounting, BatchSummary, last_batch_id, load_batch, loaded_content
 from orchestration.settings import Settings
@@ -92,8 +92,9 @@ class LoadSummary:
 def view_pending(settings: Settings) -> LandingView:
     """What waits in the landing folder, catalogues included. Raises `LandingMissing`."""
     if not settings.landing.is_dir():
+        problem = "is no folder" if settings.landing.exists() else "does not exist"
         raise LandingMissing(
-            f"The landing folder {settings.landing} does not exist. Create it, or set ENGAGEMENT_LANDING "
+            f"The landing folder {settings.landing} {problem}. Create it, or set ENGAGEMENT_LANDING "
             "to the folder your event files arrive in."
         )
     now = time.time()
@@ -126,9 +127,10 @@ def load_pending(settings: Settings, say: Say = lambda text: None) -> LoadSummar
     """
     view = view_pending(settings)
     summary = LoadSummary(
-        growing=[file.name for file in view.growing],
+        growing=[file.shown_name for file in view.growing],
         ignored=view.ignored,
     )
+    delete_retired(settings.landing / "loaded", settings.keep_loaded_days, time.time())
     if not view.complete:
         return summary
     with writer_lock(settings, say):
@@ -142,7 +144,8 @@ def load_pending(settings: Settings, say: Say = lambda text: None) -> LoadSummar
         events = [file for file in view.complete if file.name not in is_catalogue]
         for part in _parts(events):
             _load_part(settings, part, summary, say)
-        delete_retired(settings.landing / "loaded", settings.keep_loaded_days, time.time())
+        if settings.keep_loaded_days == 0:
+            delete_retired(settings.landing / "loaded", 0, time.time())
     return summary
 
 
@@ -175,12 +178,18 @@ def _load_part(settings: Settings, files: Sequence[LandedFile], summary: LoadSum
             one = seal(file, rules, settings.archive, settings.tmp, known)
         except FileRefused as refusal:
             if refusal.reason == "changed_while_read":
-                summary.growing.append(file.name)
+                summary.growing.append(file.shown_name)
             else:
                 refused.append((file, refusal))
             continue
+        except (OSError, MemoryError):
+            # Of this machine, such as a full disk: the file is innocent and waits.
+            raise
+        except Exception as error:  # noqa: BLE001 (one file must never keep the others from being loaded)
+            refused.append((file, FileRefused("unexpected_error", type(error).__name__)))
+            continue
         if one.content_hash not in known:
-            known[one.content_hash] = (mask_text(file.name), now)
+            known[one.content_hash] = (file.shown_name, now)
             sealed.append(one)
         elif _is_leftover(one, *known[one.content_hash]):
             leftovers.append(one)
@@ -191,7 +200,7 @@ def _load_part(settings: Settings, files: Sequence[LandedFile], summary: LoadSum
             *(_journal_file(one, "loaded") for one in sealed),
             *(_journal_file(one, "repeated") for one in repeated),
             *(
-                JournalFile(mask_text(file.name), "events", "refused", file.byte_count, None, why.reason)
+                JournalFile(file.shown_name, "events", "refused", file.byte_count, None, why.reason)
                 for file, why in refused
             ),
         ))  # fmt: skip
@@ -199,22 +208,22 @@ def _load_part(settings: Settings, files: Sequence[LandedFile], summary: LoadSum
         say(f"Committing {len(sealed)} files")
         with open_warehouse(settings) as connection:
             summary.batches.append(load_batch(connection, settings.archive, record))
-    summary.repeated.extend(one.file.name for one in repeated)
+    summary.repeated.extend(one.file.shown_name for one in repeated)
     for one in sealed + repeated + leftovers:
         _retire_loaded(settings, one.file, one.content_hash)
     for file, why in refused:
         where = refuse(file, settings.landing, why)
-        summary.refused[file.name] = f"{why} (moved to {where.relative_to(settings.landing)})"
+        summary.refused[file.shown_name] = f"{why} (moved to {shown_path(where, settings.landing)})"
 
 
 def _is_leftover(one: SealedFile, loaded_name: str, loaded_at: datetime) -> bool:
     """Whether this is the very file that was loaded, still here because a crash came before it was moved."""
     is_older = one.file.changed_ns / 1e9 <= loaded_at.timestamp()
-    return is_older and mask_text(one.file.name) == loaded_name
+    return is_older and one.file.shown_name == loaded_name
 
 
 def _journal_file(one: SealedFile, status: FileStatus) -> JournalFile:
-    return JournalFile(mask_text(one.file.name), "events", status, one.byte_count, one.content_hash)
+    return JournalFile(one.file.shown_name, "events", status, one.byte_count, one.content_hash)
 
 
 class _Progress:
@@ -236,17 +245,15 @@ def _load_catalogue_file(settings: Settings, file: LandedFile, summary: LoadSumm
     if not isinstance(found, CatalogueRows):
         if found.reason != "changed_while_read":
             where = refuse(file, settings.landing, found)
-            summary.refused[file.name] = f"{found} (moved to {where.relative_to(settings.landing)})"
+            summary.refused[file.shown_name] = f"{found} (moved to {shown_path(where, settings.landing)})"
         return
     archive_catalogue(settings.archive, found)
     with open_warehouse(settings) as connection:
-        listed = JournalFile(
-            mask_text(file.name), found.catalogue, "loaded", file.byte_count, found.content_hash
-        )
+        listed = JournalFile(file.shown_name, found.catalogue, "loaded", file.byte_count, found.content_hash)
         record = BatchRecord(last_batch_id(connection) + 1, datetime.now(UTC), (listed,))
         write_record(settings.archive, record)
         load_catalogue(connection, settings.archive, record)
-    summary.catalogues.append(file.name)
+    summary.catalogues.append(file.shown_name)
     _retire_loaded(settings, file, found.content_hash)
 
 
@@ -260,29 +267,6 @@ def admission_rules(settings: Settings, now: datetime) -> AdmissionRules:
     """The window and the keys of this moment. `retention_months` are months of 30.44 days."""
     oldest = None if settings.accept_any_age else now - timedelta(days=30.44 * settings.retention_months)
     return AdmissionRules(Keyring(settings.secrets, now), now, oldest)
-
-
-def create_state_folders(settings: Settings, *, but_landing: bool = False) -> None:
-    """Creates what a first start needs; safe to repeat. Secrets are readable by the owner only.
-
-    `but_landing`: a configured landing folder that is missing is an error to report, not to paper over.
-    """
-    landing = [settings.landing, settings.landing / "catalog"]
-    if but_landing and settings.landing != settings.home / "landing":
-        landing = []
-    folders: list[Path] = [
-        *landing,
-        settings.archive,
-        settings.warehouse_file.parent,
-        settings.published,
-        settings.exports,
-        settings.dagster_home,
-        settings.tmp,
-    ]
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
-    settings.secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
-    Keyring(settings.secrets, datetime.now(UTC))
 
 
 def is_behind(settings: Settings) -> bool:

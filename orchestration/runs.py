@@ -10,13 +10,12 @@ from typing import Any
 
 from orchestration.micro_batch import (
     LoadSummary,
-    create_state_folders,
     is_behind,
     wait_until_quiet,
 )
 from orchestration.publication import current_manifest
-from orchestration.services import prepare_dagster_home
 from orchestration.settings import Settings
+from orchestration.state_folder import create_state_folders
 
 Say = Callable[[str], None]
 
@@ -37,7 +36,6 @@ def run_micro_batch(settings: Settings, say: Say, *, full_refresh: bool = False)
         idle = LoadSummary(growing=[file.name for file in view.growing], ignored=view.ignored)
         return {**idle.as_json(), "is_new": False, "publication": _published(settings)}
     os.environ |= settings.environment()
-    prepare_dagster_home(settings)
     say("Starting the job micro_batch …")
     summary = _execute(full_refresh, say)
     return {**summary, "is_new": True, "publication": _published(settings)}

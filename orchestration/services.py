@@ -5,7 +5,6 @@ on Ctrl-C, SIGTERM or when one of them dies. Not here: what they do.
 """
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -63,14 +62,15 @@ class Service:
 
     def stop(self) -> None:
         """Ends it and the processes it started: politely, then for good."""
-        for ending, seconds in ((signal.SIGINT, STOP_SECONDS), (signal.SIGKILL, 5)):
-            if self.process.poll() is None:
-                _signal_group(self.process.pid, ending)
+        endings = ((signal.SIGINT, STOP_SECONDS), (signal.SIGTERM, 5), (signal.SIGKILL, 5))
+        for ending, seconds in endings:
+            _signal_group(self.process.pid, ending)
             deadline = time.monotonic() + seconds
             while time.monotonic() < deadline and _group_lives(self.process.pid):
                 self.process.poll()
                 time.sleep(0.1)
-            _signal_group(self.process.pid, signal.SIGTERM)
+            if not _group_lives(self.process.pid):
+                return
 
     def log_end(self) -> str:
         """The last lines of its log."""
@@ -113,18 +113,11 @@ def free_port(wanted: int, name: str, say: Say, taken: frozenset[int] = frozense
     )
 
 
-def prepare_dagster_home(settings: Settings) -> None:
-    """Puts the project's `dagster.yaml` where Dagster keeps its runs."""
-    settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(PROJECT_ROOT / "dagster.yaml", settings.dagster_home / "dagster.yaml")
-
-
 def run_services(settings: Settings, say: Say, should_stop: Callable[[], bool]) -> None:
     """Starts both, then reports every publication until `should_stop()`; stops both at the end.
 
     Raises `ServiceFailed` when one of them does not come up or ends by itself.
     """
-    prepare_dagster_home(settings)
     orchestrator_port = free_port(settings.orchestrator_port, "orchestrator", say)
     dashboard_port = free_port(settings.dashboard_port, "dashboard", say, frozenset({orchestrator_port}))
     services = [

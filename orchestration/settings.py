@@ -35,7 +35,9 @@ class Settings(BaseSettings):
         frozen=True,
     )
 
-    home: Annotated[Path, Field(description="a folder for all state")] = Path("data")
+    home: Annotated[Path, Field(description="a folder for all state, its path without the signs * ? [")] = (
+        Path("data")
+    )
     landing: Annotated[
         Path,
         Field(
@@ -67,7 +69,14 @@ class Settings(BaseSettings):
     def _path_is_absolute(cls, value: Path, info: Any) -> Path:
         name = f"{ENVIRONMENT_PREFIX}{info.field_name}".upper()
         base = Path.cwd() if os.environ.get(name) == str(value) else PROJECT_ROOT
-        return (base / value.expanduser()).resolve()
+        path = (base / value.expanduser()).resolve()
+        if info.field_name == "home":
+            if path.exists() and not path.is_dir():
+                raise ValueError("not a folder")
+            if set("*?[") & set(str(path)):
+                # Dagster takes the path of its configuration for a pattern and would go on without it.
+                raise ValueError("looks like a pattern")
+        return path
 
     @property
     def archive(self) -> Path:
@@ -111,6 +120,7 @@ class Settings(BaseSettings):
         }
         return values | {
             "DAGSTER_HOME": str(self.dagster_home),
+            "DAGSTER_DISABLE_TELEMETRY": "true",
             "ENGAGEMENT_WAREHOUSE": str(self.warehouse_file),
         }
 

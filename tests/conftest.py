@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.micro_batch import create_state_folders
 from orchestration.settings import Settings, load_settings
+from orchestration.state_folder import create_state_folders
 
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
 
