@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 Unit = Literal["count", "seconds", "rate", "number", "money"]
 Direction = Literal["up", "down", "neutral"]
-Relation = Literal["activity", "sessions", "conversions", "ctas", "content", "combined"]
+Relation = Literal["activity", "sessions", "conversions", "ctas", "cta_days", "content", "combined"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,16 @@ SUPPORTING_MEASURES: Final[dict[str, Measure]] = {
     "identified_visitor_count": _activity(f"count(distinct visitor_key) filter (where {_IS_IDENTIFIED})"),
     "conversing_visitor_count": _activity("count(distinct visitor_key) filter (where turn_count > 0)"),
     "lead_visitor_count": _conversions("count(distinct visitor_key) filter (where is_lead)"),
+}
+
+# Sessions do not know which CTA was shown: along a CTA these figures come from its own mart. There is
+# no session rate of one CTA: one that is never sent as shown has no click-through rate.
+CTA_MEASURES: Final[dict[str, Measure]] = {
+    "cta_impression_count": Measure("cta_days", "sum(offered_count)"),
+    "cta_click_count": Measure("cta_days", "sum(clicked_count)"),
+    "cta_click_through_rate": Measure(
+        "cta_days", _ratio("sum(reacted_count)", "sum(offered_count)"), is_additive=False
+    ),
 }
 
 METRICS: Final[tuple[Metric, ...]] = (
@@ -235,7 +245,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "Distinct content items that a person opened.",
         Measure(
             "content",
-            "count(distinct (capsule_id, content_id)) filter (where access_count > 0)",
+            "count(distinct (capsule_id, content_id)) filter (where not is_citation)",
         ),
     ),
     Metric(
@@ -329,8 +339,10 @@ METRICS_BY_ID: Final[dict[str, Metric]] = {metric.id: metric for metric in METRI
 METRIC_IDS: Final[tuple[str, ...]] = tuple(METRICS_BY_ID)
 
 
-def measure_of(measure_id: str) -> Measure | None:
+def measure_of(measure_id: str, *, is_by_cta: bool = False) -> Measure | None:
     """The measure of a metric or of a supporting measure; None while its model is missing."""
+    if is_by_cta and measure_id in CTA_MEASURES:
+        return CTA_MEASURES[measure_id]
     if measure_id in SUPPORTING_MEASURES:
         return SUPPORTING_MEASURES[measure_id]
     return METRICS_BY_ID[measure_id].measure

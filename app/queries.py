@@ -261,11 +261,6 @@ def freshness(publication: Publication, now: datetime) -> Freshness:
     return Freshness(max((now - publication.published_at).total_seconds(), 0.0), event_age)
 
 
-def table_names(publication: Publication) -> tuple[str, ...]:
-    """The marts of this publication, for `engagement export` and its help."""
-    return tuple(table_columns(publication))
-
-
 def table_day_column(publication: Publication, table: str) -> str | None:
     """The column that says which day a row of `table` belongs to; None for dimensions."""
     columns = table_columns(publication)[table]

@@ -21,6 +21,9 @@ DIMENSION_KEYS: Final = (
     "visitor_tier", "cta_type", "cta_id", "conversion_type",
 )  # fmt: skip
 KEYS: Final = TIME_KEYS + DIMENSION_KEYS
+# Days before and after them are typing errors, and an earlier period would leave the calendar.
+FIRST_YEAR: Final = 1970
+LAST_YEAR: Final = 2200
 
 
 class SelectionError(ValueError):
@@ -43,6 +46,12 @@ class Selection:
     until: datetime | None = None
 
     def __post_init__(self) -> None:
+        for day in (self.date_from, self.date_to):
+            if not FIRST_YEAR <= day.year <= LAST_YEAR:
+                raise SelectionError(
+                    f"The day {day.isoformat()} is out of reach: "
+                    f"years {FIRST_YEAR} to {LAST_YEAR} are accepted."
+                )
         if self.date_from > self.date_to:
             raise SelectionError(
                 f"The range begins on {self.date_from}, after its end on {self.date_to}: swap them."

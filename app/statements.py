@@ -17,6 +17,7 @@ from app.metrics import METRICS_BY_ID, SUPPORTING_MEASURES, Measure, Relation, m
 from app.selection import TIME_KEYS, Selection
 
 UNKNOWN: Final = "unknown"
+CTA_DIMENSIONS: Final = ("cta_type", "cta_id")
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,12 @@ RELATIONS: Final[dict[Relation, Source]] = {
         "session_activity_hourly", "activity_date", "activity_hour_at", _SESSION_DIMENSIONS
     ),
     # Without hours and sources: what is asked along those is null for its metrics.
+    "cta_days": Source(
+        "cta_performance_daily", "activity_date", None,
+        {name: _CONVERSION_DIMENSIONS[name] for name in ("capsule", *CTA_DIMENSIONS)},
+    ),
     "content": Source(
-        "content_engagement_daily", "activity_date", None, {"capsule": "capsule_id"}
+        "fct_content_accesses", "activity_date", "activity_hour_at", _SESSION_DIMENSIONS
     ),
 }  # fmt: skip
 
@@ -74,11 +79,11 @@ def parts_of(measure: Measure) -> list[str]:
     return [word for word in words if word in METRICS_BY_ID or word in SUPPORTING_MEASURES]
 
 
-def base_measures(metric_ids: Iterable[str]) -> dict[str, Measure]:
+def base_measures(metric_ids: Iterable[str], *, is_by_cta: bool = False) -> dict[str, Measure]:
     """Every measure over a mart that the metrics need, combined ones taken apart."""
     found: dict[str, Measure] = {}
     for metric_id in metric_ids:
-        measure = measure_of(metric_id)
+        measure = measure_of(metric_id, is_by_cta=is_by_cta)
         if measure is None:
             continue
         if measure.relation == "combined":
@@ -175,6 +180,18 @@ def _cta_rows(source: Source, keys: Sequence[str], where: str) -> str:
     )"""
 
 
+def _cta_day_rows(source: Source, keys: Sequence[str], where: str) -> str:
+    """Per key and capsule: how often CTAs were shown, clicked, and clicked at most once per showing."""
+    named = "".join(f"{key_expression(source, key)} as {key}_key, " for key in keys)
+    return f"""(
+        select {named}capsule_id as cta_capsule_id,
+            sum(impression_count) as offered_count,
+            sum(click_count) as clicked_count,
+            least(sum(click_count), sum(impression_count)) as reacted_count
+        from marts.{source.table} where {where} group by all
+    )"""
+
+
 def relation_query(
     relation: Relation,
     measures: Mapping[str, Measure],
@@ -185,8 +202,8 @@ def relation_query(
     """One relation's measures, one row per combination of `keys`."""
     source = RELATIONS[relation]
     where = conditions(source, selection, parameters)
-    if relation == "ctas":
-        rows = _cta_rows(source, keys, where)
+    if relation in ("ctas", "cta_days"):
+        rows = (_cta_rows if relation == "ctas" else _cta_day_rows)(source, keys, where)
         columns = [f"{key}_key" for key in keys]
     else:
         rows = _rows_of(relation, source, keys, where)
@@ -223,7 +240,8 @@ def metric_statement(
 ) -> Statement:
     """The statement that answers `metric_ids` for every combination of `by` (one row without)."""
     parameters: dict[str, Any] = {}
-    measures = base_measures(metric_ids)
+    is_by_cta = any(name in CTA_DIMENSIONS for name in (*by, *selection.filters))
+    measures = base_measures(metric_ids, is_by_cta=is_by_cta)
     relations = [
         relation
         for relation in RELATIONS
@@ -251,7 +269,7 @@ def metric_statement(
     queries["measures"] = f"select {', '.join(columns) or '1 as one'} from all_keys{''.join(joins)}"
     ctes = ",\n".join(f"{name} as ({query})" for name, query in queries.items())
     figures = [f"{key}_key" for key in by]
-    figures += [f"{_figure(metric_id, answering)} as {metric_id}" for metric_id in metric_ids]
+    figures += [f"{_figure(metric_id, answering, is_by_cta)} as {metric_id}" for metric_id in metric_ids]
     return Statement(f"with {ctes}\nselect {', '.join(figures)} from measures", parameters)
 
 
@@ -294,13 +312,13 @@ def _measure_column(name: str, measure: Measure, relations: Collection[Relation]
     return f"coalesce({column}, 0) as {name}" if measure.is_additive else f"{column} as {name}"
 
 
-def _figure(metric_id: str, answering: Collection[Relation]) -> str:
+def _figure(metric_id: str, answering: Collection[Relation], is_by_cta: bool) -> str:
     """The final column of a metric: null unless its relation, or one of its parts', can answer.
 
     A combined rate may be cut finer than its denominator: the conversion rate of a CTA type is its
     converting visitors over *all* visitors of the selection.
     """
-    measure = measure_of(metric_id)
+    measure = measure_of(metric_id, is_by_cta=is_by_cta)
     if measure is None:
         return "null"
     if measure.relation != "combined":

@@ -17,7 +17,7 @@ from app.breakdowns import capsule_names
 from app.comparison import EarlierPeriod, a_year_before, earlier_period, local_day
 from app.format import escape_markdown, range_text
 from app.publications import Publication
-from app.selection import Bots, Comparing, Selection
+from app.selection import FIRST_YEAR, LAST_YEAR, Bots, Comparing, Selection
 
 PERIODS: Final = ("7 days", "30 days", "90 days", "12 months", "Custom")
 DEFAULT_PERIOD: Final = "30 days"
@@ -104,7 +104,15 @@ def choose_view(publication: Publication) -> View:
             label_visibility="collapsed",
         )
         if st.session_state["period"] == "Custom":
-            st.date_input("Days", key="days", format="YYYY-MM-DD", width=250, label_visibility="collapsed")
+            st.date_input(
+                "Days",
+                key="days",
+                min_value=date(FIRST_YEAR, 1, 1),
+                max_value=date(LAST_YEAR, 12, 31),
+                format="YYYY-MM-DD",
+                width=250,
+                label_visibility="collapsed",
+            )
         st.multiselect(
             "Capsules",
             list(names),
@@ -231,7 +239,7 @@ def _days_of_url(first: str | None, last: str | None) -> tuple[date, date] | Non
         days = date.fromisoformat(first or ""), date.fromisoformat(last or "")
     except ValueError:
         return None
-    return days if days[0] <= days[1] else None
+    return days if FIRST_YEAR <= days[0].year and days[0] <= days[1] and days[1].year <= LAST_YEAR else None
 
 
 def _write_url(date_from: date, date_to: date) -> None:

@@ -51,6 +51,16 @@ TABLES: dict[str, dict[str, str]] = {
         "seconds_from_first_touch": "double", "is_lead": "boolean", "is_cta_click": "boolean",
         **ORIGIN,
     },
+    "cta_performance_daily": {
+        "capsule_id": "varchar", "cta_id": "varchar", "cta_type": "varchar",
+        "impression_count": "bigint", "click_count": "bigint", "conversion_count": "bigint",
+        "is_bot": "boolean", "activity_date": "date",
+    },
+    "fct_content_accesses": {
+        "capsule_id": "varchar", "content_id": "varchar", "session_key": "varchar", **WHO,
+        "is_citation": "boolean", "accessed_at": "timestamp", "activity_hour_at": "timestamp",
+        "activity_date": "date", **ORIGIN,
+    },
     "dim_capsules": {
         "capsule_id": "varchar", "capsule_name": "varchar", "owner_name": "varchar",
         "created_at": "timestamp", "first_event_at": "timestamp", "last_event_at": "timestamp",
@@ -171,6 +181,23 @@ CONVERSIONS = [
 ]  # fmt: skip
 
 
+def access(session_key: str, content_id: str, accessed_at: str, is_citation: bool = False) -> dict[str, Any]:
+    origin = next(found for found in SESSIONS if found["session_key"] == session_key)
+    return {
+        **{name: origin.get(name) for name in ("capsule_id", *WHO, *ORIGIN)},
+        "content_id": content_id, "session_key": session_key, "is_citation": is_citation,
+        "accessed_at": accessed_at, "activity_hour_at": f"{accessed_at[:13]}:00:00",
+        "activity_date": accessed_at[:10],
+    }  # fmt: skip
+
+
+CONTENT_ACCESSES = [
+    access("s1", "pricing", "2026-03-09 10:03:00"),
+    access("s3", "security", "2026-03-11 23:52:00", is_citation=True),
+    access("s4", "pricing", "2026-03-12 09:00:20"),  # of another capsule: another item
+]
+
+
 def activity_rows(sessions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The hourly rows of sessions in a reporting zone of UTC."""
     columns = TABLES["session_activity_hourly"]
@@ -191,6 +218,15 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         for found in SESSIONS
     ],
     "fct_conversions": CONVERSIONS,
+    "fct_content_accesses": CONTENT_ACCESSES,
+    "cta_performance_daily": [
+        {"capsule_id": "guide", "cta_id": "book-demo", "cta_type": "demo", "impression_count": 2,
+         "click_count": 1, "conversion_count": 1, "is_bot": False, "activity_date": "2026-03-09"},
+        {"capsule_id": "guide", "cta_id": "book-demo", "cta_type": "demo", "impression_count": 2,
+         "click_count": 0, "conversion_count": 0, "is_bot": False, "activity_date": "2026-03-12"},
+        {"capsule_id": "onboarding", "cta_id": "see-plans", "cta_type": "demo", "impression_count": 0,
+         "click_count": 1, "conversion_count": 1, "is_bot": False, "activity_date": "2026-03-12"},
+    ],
     "dim_capsules": [
         {"capsule_id": "guide", "capsule_name": "Sales *guide*", "owner_name": "Ada",
          "first_event_at": "2026-03-03 08:00:00", "is_catalogued": True},

@@ -98,8 +98,16 @@ def test_a_capsule_without_a_name_is_called_by_its_id(publication) -> None:
 
 
 def test_a_missing_mart_is_an_empty_answer(publication) -> None:
-    for question in (turn_drop_offs, content_items, search_queries, cta_performance):
+    for question in (turn_drop_offs, content_items, search_queries):
         assert question(publication, WEEK) == []
+
+
+def test_every_call_to_action_is_a_row_with_its_rate(publication) -> None:
+    found = [
+        (row["cta_id"], row["impression_count"], row["click_count"], row["click_through_rate"])
+        for row in cta_performance(publication, WEEK)
+    ]
+    assert found == [("book-demo", 4, 1, 0.25), ("see-plans", 0, 1, None)]
 
 
 @pytest.mark.parametrize(("last", "grain"), [(1, "hour"), (31, "day")])

@@ -88,6 +88,17 @@ def test_filters_stay_when_the_tab_changes(home, page) -> None:
     assert app.query_params["from"] in ("2026-03-09", ["2026-03-09"])
 
 
+@pytest.mark.parametrize(("first", "last"), [("0001-01-01", "2026-03-15"), ("2026-03-09", "9999-12-31")])
+def test_days_out_of_reach_in_a_link_are_ignored(home, first, last) -> None:
+    write_publication(home / "published")
+    assert opened(**{"from": first, "to": last}).session_state["period"] == "30 days"
+
+
+def test_days_far_away_in_a_link_are_shown_as_asked(home) -> None:
+    write_publication(home / "published")
+    assert figures(opened(**{"from": "1970-01-01", "to": "2200-12-31"}))["Views"][0] == "7"
+
+
 def test_a_capsule_in_the_link_narrows_the_figures(home) -> None:
     write_publication(home / "published")
     assert figures(opened(capsule="onboarding", **WEEK))["Views"][0] == "2"

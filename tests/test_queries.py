@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from app.comparison import NOT_BEGUN, NOT_COMPARABLE, compare_values, earlier_period
+from app.free_query import QueryRefused, run_query
 from app.publications import (
     PublicationMissing,
     close_publications,
@@ -23,7 +24,7 @@ from app.queries import (
     metric_values,
     metrics_report,
     revenue_values,
-    table_names,
+    table_columns,
     table_reader,
 )
 from app.selection import Selection, SelectionError
@@ -78,7 +79,7 @@ def test_every_metric_of_a_week_is_what_was_worked_out_by_hand(publication) -> N
         "messages_per_conversation_avg": 4.0,  # (6 + 2) / 2
         "reply_seconds_median": None,
         "content_access_count": 2,
-        "content_item_count": None,  # this publication has no content_engagement_daily
+        "content_item_count": 2,  # pricing of guide and of onboarding; security was only cited
         "search_count": 1,
         "zero_result_rate": 1.0,
         "video_play_count": None,
@@ -200,6 +201,61 @@ def test_a_metric_is_null_along_a_dimension_its_mart_lacks(publication) -> None:
     assert demo["conversion_rate"] == pytest.approx(1 / 3)
 
 
+CTA_FIGURES = ["cta_impression_count", "cta_click_count", "cta_click_through_rate"]
+
+
+def test_a_cta_has_impressions_clicks_and_a_rate_of_its_own(publication) -> None:
+    assert metric_rows(publication, WEEK, ["cta_type"], CTA_FIGURES)[0] == {
+        "cta_type": "demo",
+        "cta_impression_count": 4,
+        "cta_click_count": 2,
+        "cta_click_through_rate": 0.25,  # the CTA of onboarding is never sent as shown
+    }
+    by_id = metric_rows(publication, WEEK, ["cta_id"], CTA_FIGURES)
+    assert {row["cta_id"]: tuple(row.values())[1:] for row in by_id} == {
+        "book-demo": (4, 1, 0.25),
+        "see-plans": (0, 1, None),
+        "unknown": (0, 0, None),  # conversions without a CTA
+    }
+    by_day = metric_rows(publication, WEEK, ["cta_id", "day"], CTA_FIGURES)
+    assert [tuple(row.values())[2:] for row in by_day if row["cta_id"] == "book-demo"][:4] == [
+        (2, 1, 0.5), (0, 0, None), (0, 0, None), (2, 0, 0.0),
+    ]  # fmt: skip
+
+
+def test_a_filter_by_cta_narrows_its_figures(publication) -> None:
+    demo = metric_values(publication, replace(WEEK, filters={"cta_type": ("demo",)}), CTA_FIGURES)
+    assert tuple(demo.values()) == (4, 2, 0.25)
+    plans = metric_values(publication, replace(WEEK, filters={"cta_id": ("see-plans",)}), CTA_FIGURES)
+    assert tuple(plans.values()) == (0, 1, None)
+    # The mart of CTAs does not know where a session came from.
+    both = replace(WEEK, filters={"cta_type": ("demo",), "device": ("mobile",)})
+    assert set(metric_values(publication, both, CTA_FIGURES).values()) == {None}
+
+
+def test_content_items_follow_every_filter_and_key(publication) -> None:
+    def items(**filters: tuple[str, ...]) -> object:
+        found = metric_values(publication, replace(WEEK, filters=filters), ["content_item_count"])
+        return found["content_item_count"]
+
+    assert items(device=("desktop",)) == items(channel=("email",)) == 1
+    assert items(country=("DE",)) == 2
+    by_source = metric_rows(publication, WEEK, ["source"], ["content_item_count"])
+    assert {row["source"]: row["content_item_count"] for row in by_source} == {
+        "google": 1, "newsletter": 1, "unknown": 0,
+    }  # fmt: skip
+    by_hour = metric_rows(publication, WEEK, ["hour"], ["content_item_count"])
+    assert [row["hour"].day for row in by_hour if row["content_item_count"]] == [9, 12]
+    until = replace(WEEK, until=datetime(2026, 3, 12, 9, tzinfo=UTC))
+    assert metric_values(publication, until, ["content_item_count"]) == {"content_item_count": 1}
+
+
+def test_a_publication_without_content_accesses_has_no_item_count(published) -> None:
+    write_publication(published, tables=[name for name in TABLES if name != "fct_content_accesses"])
+    found = metric_values(current_publication(published), WEEK, ["content_item_count", "view_count"])
+    assert found == {"content_item_count": None, "view_count": 5}
+
+
 def test_parts_of_an_additive_metric_add_up_to_the_whole(publication) -> None:
     for key in ("channel", "source", "country", "device", "browser", "os", "capsule", "hour"):
         rows = metric_rows(publication, WEEK, [key], ["view_count", "session_count"])
@@ -219,8 +275,21 @@ def test_a_wrong_key_is_refused_with_a_reason(publication, keys, words) -> None:
 def test_a_wrong_selection_is_refused_with_a_reason() -> None:
     with pytest.raises(SelectionError, match="swap them"):
         Selection(date(2026, 3, 2), date(2026, 3, 1))
+    with pytest.raises(SelectionError, match="1970 to 2200"):
+        Selection(date(1, 1, 1), date(2026, 3, 1))
+    with pytest.raises(SelectionError, match="1970 to 2200"):
+        Selection(date(2026, 3, 1), date(9999, 12, 31))
     with pytest.raises(SelectionError, match="Filters are channel"):
         Selection(date(2026, 3, 1), date(2026, 3, 1), filters={"colour": ("red",)})
+
+
+def test_the_first_and_last_year_that_are_accepted_can_be_asked_for(publication) -> None:
+    for year in (1970, 2200):
+        whole = Selection(date(year, 1, 1), date(year, 12, 31))
+        for comparing in ("previous", "year", "none"):
+            assert compare(publication, whole, comparing).figures["view_count"].value == 0
+    everything = Selection(date(1970, 1, 1), date(2200, 12, 31))
+    assert compare(publication, everything).figures["view_count"].value == 7
 
 
 # Comparing periods
@@ -374,6 +443,37 @@ def test_a_query_cannot_leave_or_change_the_publication(publication, statement) 
         cursor.execute(statement)
 
 
+def test_an_answer_of_free_sql_is_valid_json(publication) -> None:
+    rows = run_query(
+        publication,
+        "select 'nan'::double as a, 'inf'::float as b, ['-inf'::double, 1] as c, "
+        "{'d': 'nan'::double, 'e': 2} as f, 1.50::decimal(4, 2) as g, null as h",
+    )
+    assert rows == [{"a": None, "b": None, "c": [None, 1.0], "f": {"d": None, "e": 2}, "g": 1.5, "h": None}]
+    json.dumps(rows, allow_nan=False)
+
+
+def test_an_answer_of_too_many_rows_names_the_way_out(publication) -> None:
+    assert len(run_query(publication, "from range(100_000)")) == 100_000
+    with pytest.raises(QueryRefused, match=r"more than 100,000 rows.*engagement export"):
+        run_query(publication, "from range(100_001)")
+
+
+def test_a_query_that_takes_too_long_is_stopped(publication) -> None:
+    slow = "select sum(a.range * b.range) from range(10_000_000) a, range(10_000_000) b"
+    with pytest.raises(QueryRefused, match=r"stopped after 0\.3 seconds.*fewer days"):
+        run_query(publication, slow, seconds_limit=0.3)
+    assert run_query(publication, "select 1 as one") == [{"one": 1}]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"), [("select 1; select 2", "holds 2"), ("selec 1", "can't be run"), ("", "holds 0")]
+)
+def test_a_wrong_query_is_refused_with_a_reason(publication, query, words) -> None:
+    with pytest.raises(QueryRefused, match=words):
+        run_query(publication, query)
+
+
 def test_a_reader_sees_the_new_publication_and_old_connections_close(published) -> None:
     for number in range(4):
         write_publication(published, f"p{number}")
@@ -412,7 +512,7 @@ def test_freshness_tells_the_age_of_publication_and_events(publication) -> None:
 
 
 def test_a_table_is_read_whole_or_by_days_and_capsules(publication) -> None:
-    assert set(table_names(publication)) == set(TABLES)
+    assert set(table_columns(publication)) == set(TABLES)
     with table_reader(publication, "fct_sessions") as reader:
         assert reader.read_all().num_rows == 7
     with table_reader(publication, "fct_sessions", date(2026, 3, 9), date(2026, 3, 10), ["guide"]) as reader:
