@@ -8,7 +8,8 @@ opt-outs across lines (`raw_events.py`).
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, get_args
 
@@ -66,6 +67,30 @@ _NO_VALUES: Final[dict[str, Any]] = dict.fromkeys(EVENT_COLUMNS)
 _WORD: Final = re.compile(r"[^\W\d_]+(?:_[^\W\d_]+)*|\d+")
 
 
+class OptOuts:
+    """Who opted out or in, and when, by person key: what is known when a line is read."""
+
+    def __init__(self, signals: Iterable[tuple[str, datetime, bool]] = ()) -> None:
+        self._signals: dict[str, list[tuple[datetime, bool]]] = {}
+        for person_key, signalled_at, is_opt_out in signals:
+            self.remember([person_key], signalled_at, is_opt_out=is_opt_out)
+
+    def remember(
+        self, person_keys: Iterable[str | None], signalled_at: datetime, *, is_opt_out: bool
+    ) -> None:
+        """Adds a signal of one person, who may be known by several keys."""
+        for person_key in filter(None, person_keys):
+            self._signals.setdefault(person_key, []).append((signalled_at, is_opt_out))
+
+    def is_out(self, person_keys: Iterable[str | None], moment: datetime) -> bool:
+        """Whether the latest signal of any of the keys, up to a moment, is an opt-out."""
+        for person_key in filter(None, person_keys):
+            known = [signal for signal in self._signals.get(person_key, ()) if signal[0] <= moment]
+            if known and max(known)[1]:
+                return True
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class AdmissionRules:
     """What admission depends on besides the line. `oldest` is null when any age is accepted."""
@@ -73,6 +98,7 @@ class AdmissionRules:
     keyring: Keyring
     now: datetime
     oldest: datetime | None
+    opt_outs: OptOuts = field(default_factory=OptOuts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +254,8 @@ def _admit_object(parsed: dict[str, Any], rules: AdmissionRules) -> Outcome:
         raise FieldProblem("wrong_type", "metadata")
 
     keyring = rules.keyring
-    meant = metadata_columns(metadata, event_type, capsule_id, keyring)
+    own_ids = [own for own in (user_id, session_id, event_id) if own]
+    meant = metadata_columns(metadata, event_type, capsule_id, keyring, own_ids)
     refused = is_consent_refused(metadata) or is_consent_refused(parsed)
     content_hash = keyring.content_hash(_canonical(parsed, occurred_at))
     identity = (capsule_id, event_id) if event_id else (capsule_id, "", str(content_hash), session_id)
@@ -249,18 +276,23 @@ def _admit_object(parsed: dict[str, Any], rules: AdmissionRules) -> Outcome:
     }
     opt_out = _opt_out_signal(parsed, metadata)
     if says_yes(opt_out):
+        rules.opt_outs.remember(person.values(), occurred_at, is_opt_out=True)
         return Suppressed(event)
     if refused:
+        # Its identity is not kept, so whether the person opted out can be asked only here.
+        is_out = rules.opt_outs.is_out(person.values(), occurred_at)
         event |= {"user_key": None, "visitor_id_key": None}
+        if is_out:
+            return Suppressed(event | {"client_session_key": None})
     elif meant.reduced_ip or meant.user_agent:
         event["daily_key"] = keyring.daily_key(
             occurred_at.date(), capsule_id, meant.reduced_ip or "", meant.user_agent or ""
         )
     event.update(meant.columns, is_consent_refused=refused)
-    return Accepted(
-        event,
-        is_opt_in=opt_out is not None and says_no(opt_out) and not refused,
-    )
+    is_opt_in = opt_out is not None and says_no(opt_out) and not refused
+    if is_opt_in:
+        rules.opt_outs.remember(person.values(), occurred_at, is_opt_out=False)
+    return Accepted(event, is_opt_in)
 
 
 def _opt_out_signal(parsed: dict[str, Any], metadata: dict[str, Any]) -> Any:

@@ -23,12 +23,14 @@ from orchestration.raw_events import accounting_gaps
 from orchestration.raw_schema import RAW_TABLES
 from orchestration.settings import Settings, load_settings
 from orchestration.state_folder import create_state_folders
-from orchestration.warehouse import open_warehouse, writer_lock
+from orchestration.warehouse import open_warehouse, row_counts, writer_lock
 
 WRITER_POOL: Final = "warehouse_writer"
 
 _RAW_DESCRIPTIONS: Final[dict[str, str]] = {
-    "events": "One row per accepted event, reduced and typed; a duplicate is never stored again.",
+    "events": "One row per accepted event, reduced and typed, from the files of the landing folder. A late "
+    "event is stored like any other, a duplicate only counted, a bad line becomes a row of rejected_events, "
+    "and a bad file goes to landing/refused/ with its reason.",
     "rejected_events": "One row per line that was not accepted, with its reason and no personal data.",
     "event_files": "One row per landed file: loaded, repeated or refused, with its accounting.",
     "event_file_counts": "One row per file and capsule: what became of its lines.",
@@ -93,11 +95,13 @@ def raw_events(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Itera
     summary = load_pending(settings, lambda text: warehouse.say(text, context.log))
     with open_warehouse(settings) as connection:
         gaps = accounting_gaps(connection)
+        counts = row_counts(connection)
     metadata = load_metadata(summary)
     for table in RAW_TABLES:
+        row_count = {"dagster/row_count": counts.get(f"raw.{table}", 0)}
         yield dg.MaterializeResult(
             asset_key=["raw", table],
-            metadata=metadata if table == "events" else {},
+            metadata=metadata | row_count if table == "events" else row_count,
             check_results=[
                 dg.AssetCheckResult(
                     check_name="accounting_adds_up",
@@ -118,6 +122,7 @@ def load_metadata(summary: LoadSummary) -> dict[str, Any]:
         "summary": dg.MetadataValue.json(summary.as_json()),
         "file_count": summary.file_count,
         **{f"{name}_count": count for name, count in accounting.items()},
+        **{f"rejected: {reason}": count for reason, count in summary.rejected_by_reason.items()},
         "newest_event_at": max(newest).isoformat() if newest else "none",
     }
 
@@ -152,17 +157,29 @@ def models(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[
         lambda event: messages.append(MessageToDict(event, preserving_proto_field_name=True)),
         full_refresh=context.has_tag("engagement/full_refresh"),
     )
+    with open_warehouse(warehouse.settings) as connection:
+        counts = row_counts(connection)
     for message in messages:
         event = DbtCoreCliEventMessage(raw_event=message, event_history_metadata={})
-        yield from event.to_default_asset_events(
-            manifest=_MANIFEST,
-            dagster_dbt_translator=_TRANSLATOR,
-            context=context,
-        )
+        for shown in event.to_default_asset_events(
+            manifest=_MANIFEST, dagster_dbt_translator=_TRANSLATOR, context=context
+        ):
+            yield _with_row_count(shown, counts)
     warehouse.say(f"dbt ran {outcome.node_count} nodes in {outcome.seconds:.1f} s", context.log)
     if outcome.failures:
         listed = "; ".join(f"{node.split('.')[2]}: {why}" for node, why in outcome.failures.items())
         raise dg.Failure(f"{len(outcome.failures)} of {outcome.node_count} dbt nodes failed: {listed}")
+
+
+def _with_row_count(shown: Any, counts: Mapping[str, int]) -> Any:
+    """A table's materialisation with its number of rows; anything else as it is."""
+    if not isinstance(shown, dg.Output):
+        return shown
+    schema, _, table = shown.output_name.partition("__")
+    found = counts.get(f"{schema}.{table}")
+    if found is None:
+        return shown
+    return shown.with_metadata({**shown.metadata, "dagster/row_count": dg.MetadataValue.int(found)})
 
 
 @dg.asset(

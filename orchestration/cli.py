@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or setting.
 Not here: what the commands do. Imports inside the commands keep the others from waiting for Dagster.
 """
 
+import shutil
 import signal
 import sys
 import threading
@@ -20,6 +21,8 @@ import click
 from orchestration.printing import print_json, print_load, print_metrics, print_status, print_table, say
 from orchestration.settings import Settings, SettingsError, load_settings
 
+# Begins with a dot, so that nothing in it is ever read.
+_SAMPLE_DRAFT: Final = ".sample"
 _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
 
 
@@ -81,7 +84,8 @@ def up(sample_if_empty: bool) -> None:
     \b
     Example:  engagement up
     """
-    from orchestration.services import run_services
+    from orchestration.runs import end_dead_runs_at_start
+    from orchestration.services import only_one, run_services
     from orchestration.state_folder import create_state_folders
 
     settings = load_settings()
@@ -92,12 +96,16 @@ def up(sample_if_empty: bool) -> None:
     stop = threading.Event()
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, lambda *_: stop.set())
-    run_services(settings, say, stop.is_set)
+    with only_one(settings):
+        ended = end_dead_runs_at_start(settings)
+        if ended:
+            say(f"Ended {ended} runs whose process had died; their files are loaded now")
+        run_services(settings, say, stop.is_set)
 
 
 def _nothing_ever_landed(settings: Settings) -> bool:
-    has_landed = any(path.is_file() for path in settings.landing.rglob("*"))
-    return not has_landed and not any(settings.archive.iterdir())
+    landed = (path for path in settings.landing.rglob("[!.]*") if path.is_file())
+    return not any(_SAMPLE_DRAFT not in path.parts for path in landed) and not any(settings.archive.iterdir())
 
 
 @main.command()
@@ -136,10 +144,20 @@ def sample(live: bool, as_json: bool, **arguments: int | None) -> None:
 def _write_sample(settings: Settings, arguments: dict[str, int]) -> dict[str, Any]:
     from dataclasses import asdict
 
+    from orchestration.event_files import wipe_folder
     from orchestration.sample_events.stream import write_sample
 
+    # Written aside and then moved, so that an interrupted one leaves nothing that looks like a sample.
+    draft = settings.landing / _SAMPLE_DRAFT
+    wipe_folder(draft)
     truth_file = settings.home / "sample.expected.json"
-    return asdict(write_sample(settings.landing, truth_file, now=datetime.now(UTC), **arguments))
+    summary = asdict(write_sample(draft, truth_file, now=datetime.now(UTC), **arguments))
+    for path in sorted(path for path in draft.rglob("*") if path.is_file()):
+        target = settings.landing / path.relative_to(draft)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(target)
+    shutil.rmtree(draft)
+    return summary | {"landing": settings.landing}
 
 
 def _sample_live(settings: Settings, arguments: dict[str, int]) -> None:
@@ -245,11 +263,12 @@ def metrics(
     \b
     Example:  engagement metrics --from 2026-11-01 --to 2026-11-30 --by channel --json
     """
+    settings = load_settings()
     from app.publications import current_publication
     from app.queries import metrics_report
     from app.selection import Selection
 
-    publication = current_publication(load_settings().published)
+    publication = current_publication(settings.published)
     last = date_to.date() if date_to else publication.last_event_date or datetime.now(UTC).date()
     first = date_from.date() if date_from else last - timedelta(days=29)
     selection = Selection(first, last, capsules, _parsed_filters(filters), bots)  # type: ignore[arg-type]
@@ -294,11 +313,12 @@ def export(
     \b
     Example:  engagement export capsule_traffic_daily --from 2026-11-01 --to 2026-11-30 --out november.csv
     """
+    settings = load_settings()
     from app.exports import write_export
     from app.publications import current_publication
     from app.queries import table_reader
 
-    publication = current_publication(load_settings().published)
+    publication = current_publication(settings.published)
     if not out.parent.is_dir():
         raise click.UsageError(f"The folder {out.parent} does not exist; create it or choose another --out")
     with table_reader(publication, table, _date_of(date_from), _date_of(date_to), capsules) as reader:
@@ -319,10 +339,11 @@ def sql(query: str, as_json: bool) -> None:
     \b
     Example:  engagement sql "select channel, count(*) from marts.fct_sessions group by all"
     """
+    settings = load_settings()
     from app.free_query import run_query
     from app.publications import current_publication
 
-    rows = run_query(current_publication(load_settings().published), query)
+    rows = run_query(current_publication(settings.published), query)
     if as_json:
         print_json(rows)
     else:

@@ -6,14 +6,14 @@ Not here: the event's own identity and validity (`admission.py`).
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import orjson
 
-from orchestration.privacy import Keyring, mask_text, normal_domain, reduce_ip, reduce_url
+from orchestration.privacy import Keyring, mask_text, normal_domain, plain_name, reduce_ip, reduce_url
 from orchestration.user_agents import parse_user_agent
 
 MAX_ID_CHARACTERS: Final = 256
@@ -51,7 +51,14 @@ PERSONAL_KEYS: Final = frozenset(
         "visitorid sessionid eventid password token cookie ssn passport iban creditcard cardnumber"
     ).split()
 )
-_COORDINATES: Final = frozenset({"lat", "lon", "lng", "latitude", "longitude"})
+# Names that mean a person or an agent by how they end: customer_id, http_user_agent, client-ip.
+_PERSONAL_ENDINGS: Final = re.compile(
+    r"(email|phone|(user|visitor|customer|client|member|account|person|session|device|login)(id|uid|key|name)?"
+    r"|uid|uuid|guid|useragent|ua|ip|ipaddr|login|birthdate|iban)$"
+)
+_COORDINATES: Final = re.compile(r"(lat|lon|lng|latitude|longitude)$")
+_AGENT_TEXT: Final = re.compile(r"Mozilla/\d|AppleWebKit/|\w+/\d+(\.\d+)+ \(")
+_QUERY: Final = re.compile(r"\?[^\s?=&]+=\S*|(?<=\w)#\S*$")
 
 
 class FieldProblem(ValueError):
@@ -74,12 +81,17 @@ class Meaning:
 
 
 def metadata_columns(
-    metadata: Mapping[str, Any], event_type: str, capsule_id: str, keyring: Keyring
+    metadata: Mapping[str, Any],
+    event_type: str,
+    capsule_id: str,
+    keyring: Keyring,
+    own_ids: Collection[str] = (),
 ) -> Meaning:
     """Reads `metadata` of one event; a column that has no value is left out.
 
     Only the keys that were sent are looked at: an event has a handful of 42. Raises `FieldProblem` for a
     custom event without a name and for ids over 256 characters. Any other value that cannot be read is null.
+    `own_ids`: the event's own ids, which no property may repeat.
     """
     sent, unknown = _known_and_unknown(metadata)
     columns: dict[str, Any] = {}
@@ -105,11 +117,13 @@ def metadata_columns(
     columns |= _agent_columns(sent, user_agent)
     if "location" in sent:
         columns = _place_columns(sent["location"]) | columns
+    visitor_id = _identifier(sent.get("visitorId"), "visitorId")
     if unknown:
-        columns["properties"] = _properties(unknown, event_type)
+        secrets = [secret for secret in (*own_ids, visitor_id, address, user_agent) if secret]
+        columns["properties"] = _properties(unknown, event_type, secrets)
     return Meaning(
         columns,
-        visitor_id=_identifier(sent.get("visitorId"), "visitorId"),
+        visitor_id=visitor_id,
         reduced_ip=reduce_ip(address) if address else None,
         user_agent=user_agent,
     )
@@ -307,16 +321,18 @@ def _currency(value: Any) -> str | None:
     return None
 
 
-def _properties(unknown: Mapping[str, Any], event_type: str) -> str | None:
+def _properties(unknown: Mapping[str, Any], event_type: str, secrets: Collection[str]) -> str | None:
     """The scalars no rule knows, masked, as JSON text with sorted keys."""
     kept: dict[str, Any] = {}
     for name, value in unknown.items():
         if isinstance(value, (dict, list)):
             continue
-        plain = name.lower().replace("_", "").replace("-", "")
+        plain = plain_name(name)
         if plain in PERSONAL_KEYS or (event_type != "custom" and plain in MESSAGE_TEXT_KEYS):
             continue
-        if plain in _COORDINATES:
+        if _PERSONAL_ENDINGS.search(plain) or _repeats(value, secrets):
+            continue
+        if _COORDINATES.search(plain):
             value = round(value, 1) if isinstance(value, (int, float)) else None
         if isinstance(value, str):
             value = mask_text(_without_query(value.replace("\0", ""))[:MAX_TEXT_CHARACTERS])
@@ -327,7 +343,16 @@ def _properties(unknown: Mapping[str, Any], event_type: str) -> str | None:
     return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS).decode("utf-8")
 
 
+def _repeats(value: Any, secrets: Collection[str]) -> bool:
+    """Whether a value holds an id of its own event, or a user agent."""
+    text = str(value)
+    # Ids of a letter or two are in every text; the value itself is still compared.
+    if any(text == secret or (len(secret) > 3 and secret in text) for secret in secrets):
+        return True
+    return _AGENT_TEXT.search(text) is not None
+
+
 def _without_query(text: str) -> str:
-    """A URL or path loses its query string and fragment; any other text stays."""
+    """A URL or path, with or without a scheme, loses its query string and fragment; other text stays."""
     is_address = text.startswith("/") or "://" in text
-    return re.split(r"[?#]", text, maxsplit=1)[0] if is_address else text
+    return re.split(r"[?#]", text, maxsplit=1)[0] if is_address else _QUERY.sub("", text)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from orchestration.admission import AdmissionRules
+from orchestration.admission import AdmissionRules, OptOuts
 from orchestration.archive import SealedFile, seal
 from orchestration.catalog import CatalogueRows, archive_catalogue, load_catalogue, read_or_refuse
 from orchestration.event_files import (
@@ -28,7 +28,14 @@ from orchestration.event_files import (
 from orchestration.journal import BatchRecord, FileStatus, JournalFile, write_record
 from orchestration.privacy import Keyring
 from orchestration.publication import current_manifest
-from orchestration.raw_events import Accounting, BatchSummary, last_batch_id, load_batch, loaded_content
+from orchestration.raw_events import (
+    Accounting,
+    BatchSummary,
+    known_signals,
+    last_batch_id,
+    load_batch,
+    loaded_content,
+)
 from orchestration.settings import Settings
 from orchestration.warehouse import WarehouseBusy, open_warehouse, writer_lock
 
@@ -130,7 +137,7 @@ def load_pending(settings: Settings, say: Say = lambda text: None) -> LoadSummar
         growing=[file.shown_name for file in view.growing],
         ignored=view.ignored,
     )
-    delete_retired(settings.landing / "loaded", settings.keep_loaded_days, time.time())
+    delete_old_originals(settings)
     if not view.complete:
         return summary
     with writer_lock(settings, say):
@@ -144,8 +151,7 @@ def load_pending(settings: Settings, say: Say = lambda text: None) -> LoadSummar
         events = [file for file in view.complete if file.name not in is_catalogue]
         for part in _parts(events):
             _load_part(settings, part, summary, say)
-        if settings.keep_loaded_days == 0:
-            delete_retired(settings.landing / "loaded", 0, time.time())
+        delete_old_originals(settings)
     return summary
 
 
@@ -166,11 +172,12 @@ def _load_part(settings: Settings, files: Sequence[LandedFile], summary: LoadSum
     with open_warehouse(settings) as connection:
         known = loaded_content(connection)
         batch_id = last_batch_id(connection) + 1
+        opt_outs = OptOuts(known_signals(connection))
     sealed: list[SealedFile] = []
     repeated: list[SealedFile] = []
     leftovers: list[SealedFile] = []
     refused: list[tuple[LandedFile, FileRefused]] = []
-    rules = admission_rules(settings, now)
+    rules = admission_rules(settings, now, opt_outs)
     progress = _Progress(say)
     for number, file in enumerate(files, start=1):
         progress.say(f"Sealing file {number} of {len(files)}")
@@ -263,10 +270,15 @@ def _retire_loaded(settings: Settings, file: LandedFile, content_hash: str) -> N
         retire(file, settings.landing / "loaded", content_hash)
 
 
-def admission_rules(settings: Settings, now: datetime) -> AdmissionRules:
-    """The window and the keys of this moment. `retention_months` are months of 30.44 days."""
+def admission_rules(settings: Settings, now: datetime, opt_outs: OptOuts) -> AdmissionRules:
+    """The window, the keys and the known opt-outs of this moment; a month is 30.44 days."""
     oldest = None if settings.accept_any_age else now - timedelta(days=30.44 * settings.retention_months)
-    return AdmissionRules(Keyring(settings.secrets, now), now, oldest)
+    return AdmissionRules(Keyring(settings.secrets, now), now, oldest, opt_outs)
+
+
+def delete_old_originals(settings: Settings) -> int:
+    """Deletes loaded originals, which hold what people sent, after their days; returns how many."""
+    return delete_retired(settings.landing / "loaded", settings.keep_loaded_days, time.time())
 
 
 def is_behind(settings: Settings) -> bool:

@@ -29,7 +29,9 @@ def print_load(summary: dict[str, Any]) -> None:
     for name in summary["repeated"]:
         say(f"{name} was loaded before; it adds nothing")
     for name in summary["ignored"]:
-        say(f"Left alone: {name} is no event file (.ndjson .jsonl .json .parquet, also .gz or .zst)")
+        say(f"Left alone: {name}")
+    if summary["ignored"]:
+        say("An event file is a regular file, no link, named .ndjson .jsonl .json .parquet, also .gz or .zst")
     for name in summary["growing"]:
         say(f"Still growing: {name} is loaded when nobody writes to it any more")
     if not summary["is_new"]:
@@ -99,6 +101,11 @@ def print_status(state: dict[str, Any]) -> None:
         )
     for reason, count in state["rejected_by_reason"].items():
         click.echo(f"  rejected {count:,}: {reason}")
+    for batch in state["last_batches"]:
+        click.echo(
+            f"  batch {batch['batch_id']}  {batch['loaded_at']}  {batch['file_count']} files, "
+            f"{batch['accepted_count']:,} of {batch['received_count']:,} lines accepted"
+        )
     for file in state["last_files"]:
         click.echo(
             f"  {file['loaded_at']}  {file['file_name']}  {file['status']}, "

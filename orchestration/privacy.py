@@ -8,6 +8,7 @@ Plain hashes of IPv4 addresses are reversed in 40 minutes on two cores; hence ke
 lies in `secrets/`, outside the warehouse.
 """
 
+import functools
 import hashlib
 import hmac
 import ipaddress
@@ -41,6 +42,16 @@ _REFUSED_WORDS: Final = frozenset(
     ).split()
 )
 _TRUE_WORDS: Final = frozenset(["true", "1", "yes", "y", "on"])
+_CONSENT_WORDS: Final = _TRUE_WORDS | frozenset(
+    (
+        "granted given grant accepted accept acceptall accept_all allowed allow agreed agree consented "
+        "optin opt-in opt_in opted-in all full ok"
+    ).split()
+)
+_MEASURING_PURPOSES: Final = frozenset(
+    ["analytics", "analytics_storage", "statistics", "measurement", "performance"]
+)
+_SIGNAL_NAMES: Final = frozenset(["dnt", "donottrack", "gpc", "globalprivacycontrol", "secgpc"])
 _CLICK_IDS: Final = (
     "gclid gbraid wbraid dclid msclkid fbclid ttclid twclid li_fat_id rdt_cid yclid epik"
 ).split()
@@ -211,24 +222,37 @@ def normal_domain(host: str) -> str:
     return mask_text(domain)
 
 
-def is_consent_refused(metadata: Mapping[str, Any]) -> bool:
-    """Whether consent is refused in any spelling: `consent`, or the signals `dnt` and `gpc`."""
-    consent = metadata.get("consent")
-    if isinstance(consent, Mapping):
+@functools.lru_cache(maxsize=10_000)
+def plain_name(name: str) -> str:
+    """A key without its spelling: `opt-Out`, `opt_out` and `optOut` are one."""
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def is_consent_refused(sent: Mapping[str, Any]) -> bool:
+    """Whether consent is refused: by `consent`, or by a do-not-track or privacy-control signal.
+
+    An answer that is no known yes is a no: "not granted", "revoked", a word of another language.
+    """
+    for name, value in sent.items():
+        plain = plain_name(name)
+        if plain in _SIGNAL_NAMES and says_yes(value):
+            return True
+        if plain == "consent" and not _is_consent_given(value):
+            return True
+    return False
+
+
+def _is_consent_given(answer: Any) -> bool:
+    if isinstance(answer, Mapping):
         # Consent platforms send one answer per purpose; measuring is what we ask for.
-        answers = [
-            consent[name]
-            for name in ("analytics", "analytics_storage", "statistics", "measurement")
-            if name in consent
-        ]
-        refused = any(_is_refusal(answer) for answer in answers)
-    else:
-        refused = _is_refusal(consent)
-    return refused or says_yes(metadata.get("dnt")) or says_yes(metadata.get("gpc"))
-
-
-def _is_refusal(value: Any) -> bool:
-    return value is not None and not isinstance(value, list) and _word(value) in _REFUSED_WORDS
+        asked = [value for name, value in answer.items() if name.lower() in _MEASURING_PURPOSES]
+        return all(_is_consent_given(value) for value in (asked or answer.values()))
+    if isinstance(answer, list):
+        # A list of the purposes somebody agreed to.
+        words = {_word(value) for value in answer}
+        return bool(words & _MEASURING_PURPOSES) or (bool(words) and words <= _CONSENT_WORDS)
+    word = _word(answer)
+    return answer is None or not word or word in _CONSENT_WORDS
 
 
 def says_yes(value: Any) -> bool:

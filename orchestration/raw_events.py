@@ -52,6 +52,14 @@ def loaded_content(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str
     return {content_hash: (name, loaded_at.replace(tzinfo=UTC)) for content_hash, name, loaded_at in rows}
 
 
+def known_signals(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, datetime, bool]]:
+    """Every opt-out and opt-in: person key, moment (UTC), whether it is an opt-out."""
+    rows = connection.execute(
+        "select person_key, signalled_at, is_opt_out from raw.privacy_signals"
+    ).fetchall()
+    return [(person_key, moment.replace(tzinfo=UTC), is_out) for person_key, moment, is_out in rows]
+
+
 def next_file_id(connection: duckdb.DuckDBPyConnection) -> int:
     """One more than the last file of the manifest."""
     return first_number(connection, "select coalesce(max(file_id), 0) + 1 from raw.event_files")

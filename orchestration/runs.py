@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestration.micro_batch import (
     LoadSummary,
+    delete_old_originals,
     is_behind,
     wait_until_quiet,
 )
@@ -32,6 +33,7 @@ def run_micro_batch(settings: Settings, say: Say, *, full_refresh: bool = False)
     """
     create_state_folders(settings, but_landing=True)
     view = wait_until_quiet(settings, say)
+    delete_old_originals(settings)
     if not view.complete and not full_refresh and not is_behind(settings):
         idle = LoadSummary(growing=[file.name for file in view.growing], ignored=view.ignored)
         return {**idle.as_json(), "is_new": False, "publication": _published(settings)}
@@ -39,6 +41,19 @@ def run_micro_batch(settings: Settings, say: Say, *, full_refresh: bool = False)
     say("Starting the job micro_batch …")
     summary = _execute(full_refresh, say)
     return {**summary, "is_new": True, "publication": _published(settings)}
+
+
+def end_dead_runs_at_start(settings: Settings) -> int:
+    """Ends what a killed orchestrator left unfinished; for its next start, when none of its processes live."""
+    if not (settings.dagster_home / "history").exists():
+        return 0
+    os.environ |= settings.environment()
+    import dagster as dg
+
+    from orchestration.dead_runs import end_dead_runs
+
+    with dg.DagsterInstance.get() as instance:
+        return end_dead_runs(instance, settings, is_first_start=True)
 
 
 def _execute(full_refresh: bool, say: Say) -> dict[str, Any]:

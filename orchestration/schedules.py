@@ -2,9 +2,9 @@
 
 import dagster as dg
 
+from orchestration.dead_runs import UNFINISHED, end_dead_runs
 from orchestration.jobs import micro_batch
-from orchestration.micro_batch import is_behind
-from orchestration.sensors import UNFINISHED
+from orchestration.micro_batch import delete_old_originals, is_behind
 from orchestration.settings import load_settings
 
 
@@ -14,9 +14,15 @@ from orchestration.settings import load_settings
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 def safety_net(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Repeats a load whose events were committed but never published, as after a crash or a failed check."""
+    """Repeats a load whose events were committed but never published, as after a crash or a failed check.
+
+    Also deletes loaded originals after their days, whether files arrive or not.
+    """
+    settings = load_settings()
+    end_dead_runs(context.instance, settings)
+    delete_old_originals(settings)
     if context.instance.get_runs(dg.RunsFilter(job_name=micro_batch.name, statuses=UNFINISHED), limit=1):
         return dg.SkipReason("A run is under way")
-    if not is_behind(load_settings()):
+    if not is_behind(settings):
         return dg.SkipReason("The publication holds everything that was loaded")
     return dg.RunRequest()

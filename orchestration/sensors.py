@@ -2,16 +2,10 @@
 
 import dagster as dg
 
+from orchestration.dead_runs import UNFINISHED, end_dead_runs
 from orchestration.jobs import micro_batch
 from orchestration.micro_batch import LandingMissing, view_pending
 from orchestration.settings import load_settings
-
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
 
 
 @dg.sensor(
@@ -24,12 +18,14 @@ def landing_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.Sk
 
     No run key: Dagster skips a repeated key also when its run failed, and the manifest is the memory.
     """
+    settings = load_settings()
     try:
-        view = view_pending(load_settings())
+        view = view_pending(settings)
     except LandingMissing as missing:
         return dg.SkipReason(str(missing))
     if not view.complete:
         return dg.SkipReason(f"No complete file; {len(view.growing)} still growing")
+    end_dead_runs(context.instance, settings)
     unfinished = context.instance.get_runs(
         dg.RunsFilter(job_name=micro_batch.name, statuses=UNFINISHED), limit=1
     )

@@ -4,13 +4,15 @@ Why it exists: `engagement up` is one command that starts both, says what happen
 on Ctrl-C, SIGTERM or when one of them dies. Not here: what they do.
 """
 
+import contextlib
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -111,6 +113,27 @@ def free_port(wanted: int, name: str, say: Say, taken: frozenset[int] = frozense
         f"No free port for the {name} between {wanted} and {wanted + PORTS_TRIED - 1}. Set "
         f"ENGAGEMENT_{name.upper()}_PORT to a free one."
     )
+
+
+@contextlib.contextmanager
+def only_one(settings: Settings) -> Iterator[None]:
+    """Holds `dagster/up.lock`: two orchestrators over one home would start every load twice.
+
+    Raises `ServiceFailed` with the process id of the other one.
+    """
+    with (settings.dagster_home / "up.lock").open("a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise ServiceFailed(
+                f"`engagement up` is running already for {settings.home} (process {lock.read().strip()}). "
+                "Stop that one, or set ENGAGEMENT_HOME to another folder."
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
 
 
 def run_services(settings: Settings, say: Say, should_stop: Callable[[], bool]) -> None:

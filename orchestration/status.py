@@ -14,6 +14,7 @@ from orchestration.publication import MARTS_FILE, current_manifest
 from orchestration.settings import Settings
 
 _LAST_FILES: Final = 10
+_LAST_BATCHES: Final = 5
 
 
 def state_of(settings: Settings, now: datetime) -> dict[str, Any]:
@@ -35,6 +36,7 @@ def state_of(settings: Settings, now: datetime) -> dict[str, Any]:
         "landing": _landing(settings),
         "accounting": _accounting(marts) if marts else None,
         "rejected_by_reason": _rejected(marts) if marts else {},
+        "last_batches": _batches(marts) if marts else [],
         "last_files": _files(marts) if marts else [],
         "disk_bytes": {
             folder.name: _folder_bytes(folder)
@@ -80,7 +82,17 @@ def _files(marts: Path) -> list[dict[str, Any]]:
         marts,
         f"""select loaded_at, file_name, status, received_count, accepted_count, duplicate_count,
             rejected_count, suppressed_count
-        from marts.event_files order by loaded_at desc, file_name limit {_LAST_FILES}""",
+        from marts.event_files order by file_id desc limit {_LAST_FILES}""",
+    )
+    return [{**row, "loaded_at": f"{row['loaded_at']:%Y-%m-%dT%H:%M:%SZ}"} for row in rows]
+
+
+def _batches(marts: Path) -> list[dict[str, Any]]:
+    rows = _rows(
+        marts,
+        f"""select batch_id, max(loaded_at) as loaded_at, count(*) as file_count,
+            sum(received_count)::bigint as received_count, sum(accepted_count)::bigint as accepted_count
+        from marts.event_files group by batch_id order by batch_id desc limit {_LAST_BATCHES}""",
     )
     return [{**row, "loaded_at": f"{row['loaded_at']:%Y-%m-%dT%H:%M:%SZ}"} for row in rows]
 

@@ -114,6 +114,15 @@ def open_warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         ) from error
 
 
+def row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Rows of every table, by `schema.table`, from DuckDB's own statistics."""
+    rows = connection.execute(
+        """select schema_name || '.' || table_name, estimated_size from duckdb_tables()
+        where database_name = current_database()"""
+    ).fetchall()
+    return dict(rows)
+
+
 def connection_config(settings: Settings) -> dict[str, str | bool | int | float | list[str]]:
     """DuckDB's settings for the writer; dbt's profile names the same, or a shared file is refused."""
     return {

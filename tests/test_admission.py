@@ -227,3 +227,73 @@ def test_what_a_custom_event_is_measured_by_is_one_of_its_properties(rules: Admi
     )
     assert (kept["event_name"], kept["topic"]) == ("rated", "price")
     assert json.loads(kept["properties"]) == {"value": 4, "topic": "price", "tool": "x"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [False, 0, "no", "Denied", "not granted", "not_granted", "revoked", "opted-out", "withheld", "f", "disagree",
+     "denied_by_user", ["denied"], [], {"status": "denied"}, {"granted": False}, {"analytics": "denied", "ads": "granted"}],
+)  # fmt: skip
+def test_an_answer_that_is_no_known_yes_refuses_consent(answer: Any, rules: AdmissionRules) -> None:
+    assert accepted(event(userId="u", metadata={"consent": answer}), rules)["user_key"] is None
+
+
+@pytest.mark.parametrize(
+    "signal", ["dnt", "DNT", "doNotTrack", "do_not_track", "gpc", "GPC", "globalPrivacyControl"]
+)
+def test_a_privacy_signal_refuses_consent_in_any_spelling(signal: str, rules: AdmissionRules) -> None:
+    assert accepted(event(userId="u", metadata={signal: "1"}), rules)["user_key"] is None
+    assert accepted(event(userId="u", metadata={signal: "0"}), rules)["user_key"] is not None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        True,
+        1,
+        "yes",
+        "Granted",
+        "accepted",
+        "all",
+        None,
+        "",
+        ["analytics", "ads"],
+        {"analytics": True, "ads": False},
+    ],
+)
+def test_a_known_yes_or_no_answer_keeps_the_identity(answer: Any, rules: AdmissionRules) -> None:
+    assert accepted(event(userId="u", metadata={"consent": answer}), rules)["user_key"] is not None
+
+
+def test_no_property_repeats_a_person_an_agent_a_place_or_a_query(rules: AdmissionRules) -> None:
+    agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"
+    made = event(
+        userId="raw-user", sessionId="raw-session", eventId="raw-event",
+        metadata={
+            "visitorId": "raw-visitor", "userAgent": agent, "ip": "203.0.113.77",
+            "user": "somebody", "uid": "somebody", "customerId": "somebody", "client_id": "somebody",
+            "http_user_agent": "x", "ua": "x", "clientIp": "x", "device_id": "somebody",
+            "note": "of raw-user", "trace": ["raw-session"], "echo": "raw-session", "agent_text": agent,
+            "geo_lat": 52.123456, "link": "c.io/?q=secret", "plan": "pro",
+        },
+    )  # fmt: skip
+    assert json.loads(accepted(made, rules)["properties"]) == {
+        "geo_lat": 52.1,
+        "link": "c.io/",
+        "plan": "pro",
+    }
+
+
+def test_an_opted_out_person_stays_suppressed_when_consent_is_refused_too(rules: AdmissionRules) -> None:
+    out = event(userId="jane", timestamp="2026-11-20T11:00:00Z", metadata={"optOut": True})
+    later = event(
+        userId="jane", sessionId="other", timestamp="2026-11-20T13:00:00Z", metadata={"consent": False}
+    )
+    assert isinstance(admit_line(line(later), rules), Accepted)
+    assert isinstance(admit_line(line(out), rules), Suppressed)
+    outcome = admit_line(line(later), rules)
+    assert isinstance(outcome, Suppressed)
+    # A refused identity leaves no key behind, not even here.
+    assert [outcome.event[name] for name in ("user_key", "visitor_id_key", "client_session_key")] == [
+        None
+    ] * 3

@@ -41,7 +41,7 @@ NAMED_STEPS = [
     "orchestration.raw_events:_summary:after:1",
     "orchestration.micro_batch:load_batch:after:1",
     "orchestration.micro_batch:_retire_loaded:after:1",
-    "orchestration.micro_batch:delete_retired:before:1",
+    "orchestration.micro_batch:delete_old_originals:before:2",
 ]
 PUBLISHING_STEPS = [
     "orchestration.publication:_copy_marts:after:1",
