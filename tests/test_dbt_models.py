@@ -112,7 +112,7 @@ def _stream() -> list[Row]:
         order_key="o1",
         **sale | {"conversion_type": "refund", "amount": -40},
     )
-    stream.add("orders", "s3", at(0), "conversion", cta_id="book")
+    stream.add("orders", "s3", at(0), "conversion", cta_id="book", cta_type="link", cta_label="Book")
     stream.add("orders", "s3", at(1), "conversion")
     stream.add("orders", "s3", at(2), "conversion", conversion_type="signup", cta_id="book")
     # A session over midnight.
@@ -275,10 +275,18 @@ def test_the_default_type_of_a_conversion_and_leads_by_the_seed(rows_of: Ask) ->
         ("other", False, False, None),
         ("signup", False, True, None),
     ]
+
+
+def test_a_call_to_action_is_one_row_a_day_with_its_newest_known_type(rows_of: Ask) -> None:
+    # The click says `link`, the signup two seconds later says nothing.
     assert rows_of(
-        "select sum(impression_count), sum(click_count), sum(conversion_count) "
+        "select cta_id, cta_type, cta_label, impression_count, click_count, conversion_count "
         "from marts.cta_performance_daily where capsule_id = 'orders'"
-    ) == [(0, 1, 2)]
+    ) == [("book", "link", "Book", 0, 1, 2)]
+    assert rows_of(
+        "select conversion_type, cta_type from marts.fct_conversions "
+        "where visitor_key = 'orders/s3' order by converted_at"
+    ) == [("cta_click", "link"), ("other", "unknown"), ("signup", "link")]
 
 
 def test_a_session_over_midnight_counts_on_its_first_day_and_its_events_on_theirs(rows_of: Ask) -> None:
@@ -340,7 +348,9 @@ def test_accesses_and_citations_one_by_one_are_those_counted_by_session(rows_of:
         "select count(*) filter (where not is_citation), count(*) filter (where is_citation) "
         "from marts.fct_content_accesses"
     ) == [(3, 3)]
-    assert rows_of("select sum(content_access_count), sum(citation_count) from marts.fct_sessions") == [(3, 3)]
+    assert rows_of("select sum(content_access_count), sum(citation_count) from marts.fct_sessions") == [
+        (3, 3)
+    ]
 
 
 def test_every_event_is_in_one_hour_of_one_session(rows_of: Ask) -> None:

@@ -10,12 +10,17 @@ sessions as (
 
 ),
 
+ctas as (
+
+    select * from {{ ref('int_ctas_described') }}
+
+),
+
 cta_events as (
 
     select
         events.capsule_id,
         coalesce(events.cta_id, 'unknown') as cta_id,
-        coalesce(events.cta_type, 'unknown') as cta_type,
         events.is_cta_impression,
         events.is_cta_click,
         events.is_conversion,
@@ -31,28 +36,47 @@ cta_events as (
 
 ),
 
+daily_performance as (
+
+    select
+        capsule_id,
+        cta_id,
+        is_bot,
+        activity_date,
+        count(*) filter (where is_cta_impression) as impression_count,
+        count(*) filter (where is_cta_click) as click_count,
+        count(*) filter (where is_conversion) as conversion_count
+    from cta_events
+    group by capsule_id, activity_date, cta_id, is_bot
+
+),
+
 final as (
 
     select
         -- ids
-        cast(capsule_id as string) as capsule_id,
-        cast(cta_id as string) as cta_id,
+        cast(daily_performance.capsule_id as string) as capsule_id,
+        cast(daily_performance.cta_id as string) as cta_id,
 
         -- text
-        cast(cta_type as string) as cta_type,
+        cast(coalesce(ctas.cta_type, 'unknown') as string) as cta_type,
+        cast(coalesce(ctas.cta_label, daily_performance.cta_id) as string) as cta_label,
 
         -- numbers
-        cast(count(*) filter (where is_cta_impression) as bigint) as impression_count,
-        cast(count(*) filter (where is_cta_click) as bigint) as click_count,
-        cast(count(*) filter (where is_conversion) as bigint) as conversion_count,
+        cast(daily_performance.impression_count as bigint) as impression_count,
+        cast(daily_performance.click_count as bigint) as click_count,
+        cast(daily_performance.conversion_count as bigint) as conversion_count,
 
         -- booleans
-        cast(is_bot as boolean) as is_bot,
+        cast(daily_performance.is_bot as boolean) as is_bot,
 
         -- timestamps
-        cast(activity_date as date) as activity_date
-    from cta_events
-    group by capsule_id, activity_date, cta_id, cta_type, is_bot
+        cast(daily_performance.activity_date as date) as activity_date
+    from daily_performance
+    left join ctas
+        on
+            daily_performance.capsule_id = ctas.capsule_id
+            and daily_performance.cta_id = ctas.cta_id
 
 )
 

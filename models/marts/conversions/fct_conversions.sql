@@ -10,6 +10,12 @@ sessions as (
 
 ),
 
+ctas as (
+
+    select * from {{ ref('int_ctas_described') }}
+
+),
+
 conversions as (
 
     select
@@ -103,7 +109,11 @@ final as (
         -- text
         cast(conversions.visitor_tier as string) as visitor_tier,
         cast(conversions.conversion_type as string) as conversion_type,
-        cast(coalesce(conversions.cta_type, 'unknown') as string) as cta_type,
+        cast(
+            coalesce(
+                nullif(conversions.cta_type, 'unknown'), ctas.cta_type, 'unknown'
+            ) as string
+        ) as cta_type,
         cast(conversions.currency as string) as currency,
         cast(conversions.session_channel as string) as channel,
         cast(conversions.session_source as string) as source,
@@ -142,6 +152,10 @@ final as (
         on
             conversions.event_key = first_touches.event_key
             and conversions.occurred_at = first_touches.converted_at
+    left join ctas
+        on
+            conversions.capsule_id = ctas.capsule_id
+            and conversions.cta_id = ctas.cta_id
 
 )
 
