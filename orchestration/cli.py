@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or setting.
 Not here: what the commands do. Imports inside the commands keep the others from waiting for Dagster.
 """
 
+import os
 import shutil
 import signal
 import sys
@@ -34,6 +35,10 @@ class _Group(click.Group):
             return super().invoke(context)
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
+        except BrokenPipeError:
+            # Whoever read the output, such as `head`, has seen enough.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(0) from None
         except SettingsError as error:
             raise click.UsageError(str(error)) from error
         except Exception as error:

@@ -44,7 +44,7 @@ def run_micro_batch(settings: Settings, say: Say, *, full_refresh: bool = False)
 
 
 def end_dead_runs_at_start(settings: Settings) -> int:
-    """Ends what a killed orchestrator left unfinished; for its next start, when none of its processes live."""
+    """Ends what a killed orchestrator left unfinished; for its next start, when nothing of it lives."""
     if not (settings.dagster_home / "history").exists():
         return 0
     os.environ |= settings.environment()

@@ -231,8 +231,9 @@ def test_what_a_custom_event_is_measured_by_is_one_of_its_properties(rules: Admi
 
 @pytest.mark.parametrize(
     "answer",
-    [False, 0, "no", "Denied", "not granted", "not_granted", "revoked", "opted-out", "withheld", "f", "disagree",
-     "denied_by_user", ["denied"], [], {"status": "denied"}, {"granted": False}, {"analytics": "denied", "ads": "granted"}],
+    [False, 0, "no", "Denied", "not granted", "not_granted", "revoked", "opted-out", "withheld", "f",
+     "disagree", "denied_by_user", ["denied"], [], {"status": "denied"}, {"granted": False},
+     {"analytics": "denied", "ads": "granted"}],
 )  # fmt: skip
 def test_an_answer_that_is_no_known_yes_refuses_consent(answer: Any, rules: AdmissionRules) -> None:
     assert accepted(event(userId="u", metadata={"consent": answer}), rules)["user_key"] is None

@@ -1,10 +1,14 @@
 """Batches become rows exactly once, whatever the order of arrival."""
 
 import itertools
+import os
 from typing import Any
 
 import pytest
 
+from orchestration import micro_batch
+from orchestration.archive import SealedFile, seal
+from orchestration.event_files import LandedFile
 from orchestration.micro_batch import LandingMissing, LoadSummary, load_pending
 from orchestration.raw_events import Accounting, accounting_gaps
 from orchestration.settings import Settings, load_settings
@@ -189,3 +193,59 @@ def test_catalogues_keep_the_newest_row_and_report_bad_lines(settings: Settings)
         ("a", "New", "Ada")
     ]
     assert "Left out of the catalogue: catalog/capsules.ndjson, line 2: missing_field (capsuleId)" in said
+
+
+def test_no_name_of_a_file_stops_the_others(settings: Settings) -> None:
+    names = [b"p\xff.ndjson", b"line\nend.ndjson", b"a" * 240 + b".ndjson", b"-rf.ndjson"]
+    for number, name in enumerate(names):
+        (settings.landing / os.fsdecode(name)).write_bytes(lines(event(eventId=f"e{number}")))
+    (settings.landing / ("x" * 243 + ".ndjson")).write_bytes(b"no json\n")
+    summary = load_pending(settings)
+    assert summary.accounting == Accounting(received=4, accepted=4)
+    assert len(summary.refused) == 1
+    assert [path.name for path in settings.landing.iterdir() if path.is_file()] == []
+    assert len(list((settings.landing / "loaded").iterdir())) == 4
+    assert len(list((settings.landing / "refused").glob("*.reason"))) == 1
+    shown = {name for (name,) in rows(settings, "select file_name from raw.event_files")}
+    assert {"p\\xff.ndjson", "line\\nend.ndjson", "-rf.ndjson"} <= shown
+
+
+def test_a_file_that_breaks_the_program_is_refused_and_the_others_are_loaded(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_on_bad(file: LandedFile, *arguments: Any) -> SealedFile:
+        if file.name == "bad.ndjson":
+            raise RuntimeError("nobody foresaw this")
+        return seal(file, *arguments)
+
+    monkeypatch.setattr(micro_batch, "seal", break_on_bad)
+    land(settings, "bad.ndjson", lines(event()))
+    summary = load(settings, "good.ndjson", event(eventId="e2"))
+    assert summary.accounting == Accounting(received=1, accepted=1)
+    reason = (settings.landing / "refused" / "bad.ndjson.reason").read_text()
+    assert reason.startswith("unexpected_error: it made the load fail in a way nobody foresaw")
+    assert "RuntimeError" in reason
+
+
+def test_a_known_content_keeps_the_sealed_file_it_was_loaded_from(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = event(timestamp="2018-04-10T12:00:00Z")
+    monkeypatch.setenv("ENGAGEMENT_ACCEPT_ANY_AGE", "true")
+    any_age = load_settings()
+    load(any_age, "a.ndjson", old)
+    (sealed,) = settings.archive.glob("*.parquet")
+    before = sealed.read_bytes()
+    monkeypatch.delenv("ENGAGEMENT_ACCEPT_ANY_AGE")
+    assert load(load_settings(), "b.ndjson", old).repeated == ["b.ndjson"]
+    assert sealed.read_bytes() == before
+
+
+def test_loaded_originals_go_also_when_nothing_is_pending(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(settings, "a.ndjson", event())
+    assert [path.name for path in (settings.landing / "loaded").iterdir()] == ["a.ndjson"]
+    monkeypatch.setenv("ENGAGEMENT_KEEP_LOADED_DAYS", "0")
+    load_pending(load_settings())
+    assert list((settings.landing / "loaded").iterdir()) == []

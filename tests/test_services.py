@@ -99,3 +99,44 @@ def test_up_loads_what_lands_and_stops_without_leaving_a_process(
     assert code == 0, log.read_text()
     assert log.read_text().endswith("Stopping …\nStopped.\n")
     wait_for(lambda: processes_of(home) == [], 20)
+
+
+@pytest.mark.end_to_end
+def test_after_a_hard_kill_the_next_start_loads_what_was_left(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / "landing").mkdir(parents=True)
+    ports = {
+        "ENGAGEMENT_DASHBOARD_PORT": str(unused_port()),
+        "ENGAGEMENT_ORCHESTRATOR_PORT": str(unused_port()),
+    }
+    started = environment(home, **ports)
+    log = tmp_path / "up.log"
+    with log.open("wb") as output:
+        up = subprocess.Popen([ENGAGEMENT, "up"], env=started, stdout=output, stderr=subprocess.STDOUT)
+    wait_for(lambda: "Orchestrator: http" in log.read_text(), 120)
+    second = engagement(home, "up", settings=ports)
+    assert second.returncode == 1
+    assert f"is running already for {home} (process {up.pid})" in second.stderr
+
+    (home / "landing" / "new.ndjson").write_bytes(lines(event(capsuleId="fresh")))
+    # The run holds the writer lock from its start; then everything is killed at once.
+    lock = home / "warehouse" / "writer.lock"
+    wait_for(lambda: lock.exists() and lock.read_text() != "", 60)
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and int(process.name) != os.getpid():
+            try:
+                if f"ENGAGEMENT_HOME={home}".encode() in (process / "environ").read_bytes():
+                    os.kill(int(process.name), signal.SIGKILL)
+            except OSError:
+                continue
+    up.wait(30)
+    assert not (home / "published" / "CURRENT").exists()
+
+    with log.open("wb") as output:
+        up = subprocess.Popen([ENGAGEMENT, "up"], env=started, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        wait_for((home / "published" / "CURRENT").exists, 120)
+        assert "Ended 1 runs whose process had died" in log.read_text()
+    finally:
+        up.send_signal(signal.SIGTERM)
+        assert up.wait(60) == 0
