@@ -433,6 +433,7 @@ def test_every_country_is_spelled_by_its_codes_and_name() -> None:
         ("device_types", "device_label"),
         ("conversion_types", "conversion_type"),
         ("referrer_domains", "domain"),
+        ("source_spellings", "source_label"),
     ],
 )
 def test_keys_of_a_seed_are_lower_case_and_unique(seed: str, key: str) -> None:
@@ -446,6 +447,13 @@ def test_a_referrers_name_has_one_category() -> None:
     for row in _seed("referrer_domains"):
         categories.setdefault(row["source_name"].lower(), set()).add(row["category"])
     assert [name for name, found in categories.items() if len(found) > 1] == []
+
+
+def test_a_spelling_of_a_source_is_of_a_known_site_and_not_its_own_name() -> None:
+    names = {row["source_name"] for row in _seed("referrer_domains")}
+    spellings = {row["source_label"]: row["source_name"] for row in _seed("source_spellings")}
+    assert set(spellings.values()) <= names
+    assert spellings.keys() & {name.lower() for name in names} == set()
 
 
 def test_every_model_and_seed_has_its_yml_beside_it() -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from orchestration.event_files import LandedFile
 from orchestration.micro_batch import LandingMissing, LoadSummary, load_pending
 from orchestration.raw_events import Accounting, accounting_gaps
 from orchestration.settings import Settings, load_settings
+from orchestration.state_folder import create_state_folders
 from orchestration.warehouse import open_warehouse, writer_lock
 from tests.event_lines import event, lines
 
@@ -249,3 +251,14 @@ def test_loaded_originals_go_also_when_nothing_is_pending(
     monkeypatch.setenv("ENGAGEMENT_KEEP_LOADED_DAYS", "0")
     load_pending(load_settings())
     assert list((settings.landing / "loaded").iterdir()) == []
+
+
+def test_a_home_with_quotes_spaces_and_signs_loads_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENGAGEMENT_HOME", str(tmp_path / 'o\'home "ü" {a} %20 $x; drop'))
+    monkeypatch.setenv("ENGAGEMENT_QUIET_SECONDS", "0")
+    odd = load_settings()
+    create_state_folders(odd)
+    assert load(odd, "a.ndjson", event()).accounting == Accounting(received=1, accepted=1)
+    assert rows(odd, "select count(*) from raw.events") == [(1,)]

@@ -4,7 +4,7 @@
 {% set rule_fields = [
     'source_label', 'utm_source', 'utm_medium', 'utm_campaign', 'click_id',
     'referrer_domain', 'is_internal', 'source_category', 'referrer_category',
-    'medium_and_category',
+    'medium_and_category', 'medium_and_source_category',
 ] %}
 {% set domain_depth = 5 %}
 
@@ -23,6 +23,12 @@ channel_rules as (
 referrer_domains as (
 
     select * from {{ ref('referrer_domains') }}
+
+),
+
+source_spellings as (
+
+    select * from {{ ref('source_spellings') }}
 
 ),
 
@@ -81,10 +87,22 @@ names as (
 source_names as (
 
     select
-        lower(source_name) as name,
+        name,
         max(category) as category
-    from referrer_domains
-    group by lower(source_name)
+    from (
+        select
+            lower(source_name) as name,
+            category
+        from referrer_domains
+        union all
+        select
+            source_spellings.source_label as name,
+            referrer_domains.category
+        from source_spellings
+        inner join referrer_domains
+            on source_spellings.source_name = referrer_domains.source_name
+    ) as spelled_names
+    group by name
 
 ),
 
@@ -147,7 +165,17 @@ described as (
         *,
         -- `cpc/search` and `cpc/social` are different channels.
         utm_medium || '/' || coalesce(source_category, referrer_category)
-            as medium_and_category
+            as medium_and_category,
+        -- A banner is bought from the source that is named, not from where it was seen.
+        utm_medium || '/' || source_category as medium_and_source_category,
+        -- What was sent as a referrer and is none ("not a url") names no source.
+        case
+            when
+                referrer_category is not null
+                or is_internal_referrer
+                or {{ is_domain_name('referrer_domain') }}
+                then referrer_domain
+        end as known_referrer
     from categorised
 
 ),
@@ -194,6 +222,7 @@ matches as (
                         signals.signal = channel_rules.value
                         or right(signals.signal, length(channel_rules.value) + 1)
                         = '.' || channel_rules.value
+                when 'is_any_domain' then {{ is_domain_name('signals.signal') }}
                 when 'is_empty' then signals.signal = ''
                 when 'is_not_empty' then signals.signal <> ''
                 else false
@@ -222,7 +251,7 @@ final as (
                 coalesce(
                     described.source_label,
                     described.utm_source,
-                    nullif(described.referrer_domain, ''),
+                    described.known_referrer,
                     'unknown'
                 )
         end as source,
