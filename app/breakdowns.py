@@ -322,6 +322,28 @@ def whole_buckets(
     return kept if ends_whole or is_so_far else kept[:-1]
 
 
+def drawn_buckets(
+    publication: Publication,
+    rows: Sequence[dict[str, Any]],
+    grain: str,
+    selection: Selection,
+    is_so_far: bool,
+) -> list[dict[str, Any]]:
+    """Whole buckets from the one of the first event on: before it nothing was measured, not zero."""
+    first = publication.first_event_date
+    if first is None:
+        return []
+    begin = {
+        "week": first - timedelta(days=first.weekday()),
+        "month": first.replace(day=1),
+    }.get(grain, first)
+    return [
+        row
+        for row in whole_buckets(rows, grain, selection, is_so_far)
+        if (row[grain].date() if grain == "hour" else row[grain]) >= begin
+    ]
+
+
 def parts_over_time(
     publication: Publication, selection: Selection, key: str, metric_id: str, largest: int = 7
 ) -> list[dict[str, Any]]:
@@ -335,7 +357,8 @@ def parts_over_time(
     names = kept if len(kept) == len(ranked) else [*kept, OTHER]
     sums: dict[tuple[Any, str], int] = defaultdict(int)
     rows = metric_rows(publication, selection, [grain, key], [metric_id])
-    for row in whole_buckets(rows, grain, selection, is_unfinished(selection, publication)):
+    is_so_far = is_unfinished(selection, publication)
+    for row in drawn_buckets(publication, rows, grain, selection, is_so_far):
         sums[row[grain], row[key] if row[key] in kept else OTHER] += row[metric_id] or 0
     return [
         {"start": start, "part": part, "count": count, "rank": names.index(part)}

@@ -24,7 +24,10 @@ TREND_HEIGHT: Final = 280
 STACK_HEIGHT: Final = 330
 HEATMAP_HEIGHT: Final = 340
 BAR_STEP: Final = 28
+BAR_SIZE: Final = 19
 BARS_MARGIN: Final = 28
+# A bar takes at most this many times its step: one lonely bar stays near its heading.
+MOST_SPREAD: Final = 3
 
 # The theme colours no text marks (they stay black on dark), so values take its first category colour.
 VALUE_COLOUR: Final = alt.Color("tone:N", legend=None, scale=alt.Scale(domain=["value"]))
@@ -123,26 +126,31 @@ def trend(points: Sequence[Row], metric: Metric, grain: str) -> Chart:
             alt.Tooltip("earlier_label:N", title="Compared with"),
         ]
     layers: list[alt.Chart] = [
-        base.transform_filter("datum.is_complete")
-        .mark_area(opacity=0.12, interpolate="monotone")
-        .encode(y=value),
+        base.transform_filter("datum.is_complete").mark_area(opacity=0.12).encode(y=value),
     ]
     if has_earlier:
         layers.append(
-            base.mark_line(
-                color=EARLIER_COLOUR, strokeDash=[5, 4], strokeWidth=1.5, interpolate="monotone"
-            ).encode(y=alt.Y("earlier:Q"))
+            base.mark_line(color=EARLIER_COLOUR, strokeDash=[5, 4], strokeWidth=1.5).encode(
+                y=alt.Y("earlier:Q")
+            )
         )
+    layers.append(
+        base.transform_filter("datum.is_complete").mark_line(strokeWidth=2.5).encode(y=value),
+    )
+    # A layer without points would have no extent: Vega warns about it in the console.
+    if any(not point["is_complete"] for point in points):
+        layers += [
+            base.transform_filter("datum.is_tail")
+            .mark_line(strokeWidth=2, strokeDash=[1, 3])
+            .encode(y=value),
+            base.transform_filter("!datum.is_complete")
+            .mark_point(size=60, filled=False, strokeWidth=2, opacity=1)
+            .encode(y=value),
+        ]
+    shown_on_hover = alt.condition(hover, alt.value(1), alt.value(0))
     layers += [
-        base.transform_filter("datum.is_complete")
-        .mark_line(strokeWidth=2.5, interpolate="monotone")
-        .encode(y=value),
-        base.transform_filter("datum.is_tail").mark_line(strokeWidth=2, strokeDash=[1, 3]).encode(y=value),
-        base.transform_filter("!datum.is_complete")
-        .mark_point(size=60, filled=False, strokeWidth=2, opacity=1)
-        .encode(y=value),
-        base.transform_filter(hover).mark_rule(color=EARLIER_COLOUR, strokeWidth=1),
-        base.transform_filter(hover).mark_point(size=70, filled=True, opacity=1).encode(y=value),
+        base.mark_rule(color=EARLIER_COLOUR, strokeWidth=1).encode(opacity=shown_on_hover),
+        base.mark_point(size=70, filled=True).encode(y=value, opacity=shown_on_hover),
         base.mark_bar(opacity=0.001, width={"band": 1})
         .encode(y=alt.value(0), y2=alt.value(TREND_HEIGHT), tooltip=tooltip)
         .add_params(hover),
@@ -158,8 +166,12 @@ def bars(
     unit: Unit = "count",
     *,
     with_share: bool = False,
+    beside: int = 0,
 ) -> Chart:
-    """Horizontal bars in the order of the rows, each with its value (and share) written beside it."""
+    """Horizontal bars in the order of the rows, each with its value (and share) written beside it.
+
+    `beside` is the number of bars of the chart next to it: the shorter one spreads out.
+    """
     shown = [
         {
             **row,
@@ -185,9 +197,9 @@ def bars(
         tooltip=[alt.Tooltip(f"{label}:N", title=" "), alt.Tooltip("text:N", title=title)],
     )
     return alt.layer(
-        base.mark_bar(cornerRadiusEnd=3, height={"band": 0.68}),
+        base.mark_bar(cornerRadiusEnd=3, size=BAR_SIZE),
         base.mark_text(align="left", dx=6).encode(text="text:N", color=VALUE_COLOUR),
-    ).properties(height=len(rows) * BAR_STEP + BARS_MARGIN)
+    ).properties(height=min(max(len(rows), beside), len(rows) * MOST_SPREAD) * BAR_STEP + BARS_MARGIN)
 
 
 def _share_suffix(row: Row) -> str:
@@ -229,7 +241,7 @@ def parts_over_time(rows: Sequence[Row], group: str, value: str, order: Sequence
     shown = [{**row, "label": bucket_text(row["start"], grain)} for row in rows]
     return (
         alt.Chart(_values(shown))
-        .mark_area(interpolate="monotone", opacity=0.85, line=False)
+        .mark_area(opacity=0.85, line=False)
         .encode(
             x=_time_axis(grain, len({row["start"] for row in rows})),
             y=_value_axis(value, "count"),

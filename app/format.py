@@ -157,3 +157,12 @@ def name_text(value: str) -> str:
     """A stored word as people read it: paid_search is Paid search, ai_assistant is AI assistant."""
     text = " ".join(_ACRONYMS.get(word, word) for word in value.split("_"))
     return text[:1].upper() + text[1:]
+
+
+# Words of ours among the sources; every other source is a label or a domain as it was sent.
+_OWN_SOURCES: Final = frozenset({"unknown", "direct", "internal", "other"})
+
+
+def source_text(value: str) -> str:
+    """unknown is Unknown; news.example and newsletter stay as they are."""
+    return name_text(value) if value in _OWN_SOURCES else value

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.breakdowns import grain_of, has_tables, whole_buckets
+from app.breakdowns import drawn_buckets, grain_of, has_tables
 from app.queries import metric_rows, metric_values
 from app.view import View, ask
 
@@ -41,9 +41,9 @@ def trend_rows(view: View, metric_id: str) -> tuple[list[dict[str, Any]], list[d
     """The metric per bucket of time, and that of the whole earlier period (none: an empty list)."""
     grain = grain_of(view.selection)
     rows = ask(metric_rows, view.publication, view.selection, (grain,), (metric_id,))
-    shown = whole_buckets(rows, grain, view.selection, view.earlier.is_so_far)
+    shown = drawn_buckets(view.publication, rows, grain, view.selection, view.earlier.is_so_far)
     if view.earlier.selection is None:
         return shown, []
     whole = replace(view.earlier.selection, until=None)
     earlier = ask(metric_rows, view.publication, whole, (grain,), (metric_id,))
-    return shown, whole_buckets(earlier, grain, whole, is_so_far=False)
+    return shown, drawn_buckets(view.publication, earlier, grain, whole, is_so_far=False)

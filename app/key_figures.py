@@ -9,7 +9,8 @@ from typing import Any, Final, Literal
 
 import streamlit as st
 
-from app.breakdowns import grain_of, whole_buckets
+from app.breakdowns import drawn_buckets, grain_of
+from app.charts import trend, trend_points
 from app.comparison import NOT_COMPARABLE, Change
 from app.format import (
     change_text,
@@ -20,6 +21,7 @@ from app.format import (
     range_text,
     value_text,
 )
+from app.guards import trend_rows
 from app.metrics import METRICS, METRICS_BY_ID, Metric
 from app.queries import Comparison, compare, metric_rows
 from app.view import View, ask
@@ -36,7 +38,7 @@ def key_figures(view: View, metric_ids: Sequence[str], columns: int = 4) -> None
     found = ask(compare, view.publication, view.selection, view.comparing)
     grain = grain_of(view.selection)
     rows = ask(metric_rows, view.publication, view.selection, (grain,), tuple(metric_ids))
-    whole = whole_buckets(rows, grain, view.selection, view.earlier.is_so_far)
+    whole = drawn_buckets(view.publication, rows, grain, view.selection, view.earlier.is_so_far)
     # The bucket that is not over yet would always end the sparkline with a fall.
     whole = whole[:-1] if view.earlier.is_so_far and len(whole) > 3 else whole
     single = [METRICS_BY_ID[name] for name in metric_ids if METRICS_BY_ID[name].unit != "money"]
@@ -154,6 +156,29 @@ def card(title: str, note: str = "") -> Any:
     if note:
         container.caption(note)
     return container
+
+
+def trend_chart(view: View, metric: Metric) -> None:
+    """The metric over time beside the earlier period, with the words that explain its lines."""
+    grain = grain_of(view.selection)
+    rows, earlier_rows = trend_rows(view, metric.id)
+    points = trend_points(rows, earlier_rows, metric, grain, view.earlier.is_so_far)
+    if all(point["value"] is None and point["earlier"] is None for point in points):
+        st.markdown("There is nothing to draw for this figure in this period.")
+        return
+    is_compared = any(point["earlier"] is not None for point in points)
+    behind = ", with the earlier period dashed" if is_compared else ""
+    st.altair_chart(trend(points, metric, grain), alt=f"{metric.label} over time, {view.period_text}{behind}")
+    st.caption(trend_note(grain, is_compared, view.earlier.is_so_far))
+
+
+def trend_note(grain: str, is_compared: bool, is_so_far: bool) -> str:
+    """What a point and each kind of line of a trend stand for."""
+    words = [f"Each point is {'an' if grain == 'hour' else 'a'} {grain}."]
+    words.append("Solid: this period. Dashed: the earlier one." if is_compared else "Solid: this period.")
+    if is_so_far:
+        words.append("A dotted end with a hollow point is not over yet.")
+    return " ".join(words)
 
 
 def ranking_rows(

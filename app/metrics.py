@@ -105,8 +105,8 @@ METRICS: Final[tuple[Metric, ...]] = (
     ),
     Metric(
         "session_count", "Sessions", "count", "up",
-        "Visits to one capsule, cut where more than 30 minutes pass between two events. A session "
-        "belongs to the day it started.",
+        "The events of one visitor on one capsule, cut where more than 30 minutes pass between two of "
+        "them. A session belongs to the day it started.",
         _sessions("count(*)"),
     ),
     Metric(

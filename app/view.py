@@ -239,7 +239,7 @@ def _days_of_url(first: str | None, last: str | None) -> tuple[date, date] | Non
         days = date.fromisoformat(first or ""), date.fromisoformat(last or "")
     except ValueError:
         return None
-    return days if FIRST_YEAR <= days[0].year and days[0] <= days[1] and days[1].year <= LAST_YEAR else None
+    return days if days[0].year >= FIRST_YEAR and days[0] <= days[1] and days[1].year <= LAST_YEAR else None
 
 
 def _write_url(date_from: date, date_to: date) -> None:

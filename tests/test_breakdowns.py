@@ -11,6 +11,7 @@ from app.breakdowns import (
     content_items,
     conversation_depths,
     cta_performance,
+    drawn_buckets,
     event_files,
     grain_of,
     load_totals,
@@ -128,3 +129,18 @@ def test_weeks_and_months_cut_by_the_range_are_not_drawn() -> None:
     assert whole_buckets(weeks, "week", exact, is_so_far=False) == weeks
     months = [{"month": date(2026, 2, 1)}, {"month": date(2026, 3, 1)}]
     assert whole_buckets(months, "month", Selection(date(2026, 2, 1), date(2026, 3, 31)), False) == months
+
+
+def test_nothing_is_drawn_before_the_first_event(publication) -> None:
+    # Of the publication's first day, Sunday 1 March 2026; its week begins on 23 February.
+    year = Selection(date(2025, 3, 17), date(2026, 3, 15))
+    weeks = [{"week": date(2026, 2, 16)}, {"week": date(2026, 2, 23)}, {"week": date(2026, 3, 2)}]
+    assert drawn_buckets(publication, weeks, "week", year, False) == weeks[1:]
+    months = [{"month": date(2026, 2, 1)}, {"month": date(2026, 3, 1)}]
+    long = Selection(date(2024, 2, 1), date(2026, 3, 31))
+    assert drawn_buckets(publication, months, "month", long, False) == months[1:]
+    days = [{"day": date(2026, 2, 28)}, {"day": date(2026, 3, 1)}]
+    month = Selection(date(2026, 2, 28), date(2026, 3, 29))
+    assert drawn_buckets(publication, days, "day", month, False) == days[1:]
+    parts = parts_over_time(publication, year, "channel", "view_count")
+    assert min(row["start"] for row in parts) == date(2026, 2, 23)

@@ -134,6 +134,23 @@ def test_an_unfinished_period_says_so(home) -> None:
     assert "so far" in texts(opened(**WEEK))
 
 
+@pytest.mark.parametrize("page", ["overview", "conversions"])
+def test_a_trend_says_what_its_points_and_lines_are(home, page) -> None:
+    write_publication(home / "published")
+    week = texts(opened(page, **WEEK))
+    assert "Each point is a day. Solid: this period. Dashed: the earlier one." in week
+    assert "hollow" not in week
+    year = texts(opened(page, period="12m"))
+    assert "Each point is a week. Solid: this period. A dotted end with a hollow point" in year
+
+
+def test_a_ranking_says_what_it_counts(home) -> None:
+    write_publication(home / "published")
+    found = texts(opened("traffic", **WEEK))
+    for key in ("source", "country", "device", "browser"):
+        assert f"Sessions by {key}." in found
+
+
 def test_a_period_without_events_explains_itself(home) -> None:
     write_publication(home / "published")
     app = opened(**{"from": "2025-01-01", "to": "2025-01-02"})

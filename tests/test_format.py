@@ -14,6 +14,7 @@ from app.format import (
     escape_markdown,
     money_text,
     name_text,
+    source_text,
     number_text,
     range_text,
     rate_text,
@@ -99,3 +100,8 @@ def test_stored_words_become_readable_ones() -> None:
 
 def test_text_of_users_is_not_markdown() -> None:
     assert escape_markdown("Sales *guide* $5 [x](y)") == "Sales \\*guide\\* \\$5 \\[x\\]\\(y\\)"
+
+
+def test_own_words_are_in_sentence_case_and_sources_stay_as_they_were_sent() -> None:
+    found = [source_text(name) for name in ("unknown", "direct", "news.example", "partner_kit")]
+    assert found == ["Unknown", "Direct", "news.example", "partner_kit"]

@@ -2,11 +2,18 @@
 
 import streamlit as st
 
-from app.breakdowns import cta_performance, grain_of
-from app.charts import bars, trend, trend_points
+from app.breakdowns import cta_performance
+from app.charts import bars
 from app.format import name_text, rate_text
-from app.guards import explain_missing, explain_no_events, trend_rows
-from app.key_figures import card, comparison_note, key_figures, ranking_note, ranking_rows
+from app.guards import explain_missing, explain_no_events
+from app.key_figures import (
+    card,
+    comparison_note,
+    key_figures,
+    ranking_note,
+    ranking_rows,
+    trend_chart,
+)
 from app.metrics import METRICS_BY_ID
 from app.view import ask, current_view
 
@@ -22,26 +29,22 @@ explain_no_events(view)
 
 key_figures(view, FIGURES)
 
-metric = METRICS_BY_ID["conversion_count"]
-rows, earlier_rows = trend_rows(view, metric.id)
 with card("Conversions over time"):
-    grain = grain_of(view.selection)
-    st.altair_chart(
-        trend(trend_points(rows, earlier_rows, metric, grain, view.earlier.is_so_far), metric, grain),
-        alt=f"Conversions over time, {view.period_text}, with the earlier period dashed",
-    )
+    trend_chart(view, METRICS_BY_ID["conversion_count"])
 
 BREAKDOWNS = (
     ("conversion_type", "Kinds of conversion", "kinds", "conversion_count", "Conversions"),
     ("channel", "Conversion rate by channel", "channels", "conversion_rate", "Conversion rate"),
 )
+ranked = [ranking_rows(view, key, (metric_id,)) for key, _, _, metric_id, _ in BREAKDOWNS]
+longest = max(len(rows) for rows, _ in ranked)
 with st.grid(2, min_column_width=320):
-    for key, title, plural, metric_id, label in BREAKDOWNS:
-        ranked, total = ranking_rows(view, key, (metric_id,))
-        with card(title, ranking_note(len(ranked), total, plural)):
-            if ranked:
+    for (key, title, plural, metric_id, label), (rows, total) in zip(BREAKDOWNS, ranked, strict=True):
+        with card(title, ranking_note(len(rows), total, plural)):
+            if rows:
+                unit = METRICS_BY_ID[metric_id].unit
                 st.altair_chart(
-                    bars(ranked, "name", metric_id, label, METRICS_BY_ID[metric_id].unit),
+                    bars(rows, "name", metric_id, label, unit, beside=longest),
                     alt=f"{label} by {key.replace('_', ' ')}, the largest first",
                 )
             else:

@@ -86,7 +86,8 @@ with st.grid(2, min_column_width=320):
         tiers, _ = ranking_rows(view, "visitor_tier", ("visitor_count",), TIER_NAMES)
         if tiers:
             st.altair_chart(
-                bars(tiers, "name", "visitor_count", "Visitors"), alt="Visitors by tier of identity"
+                bars(tiers, "name", "visitor_count", "Visitors", beside=len(reasons)),
+                alt="Visitors by tier of identity",
             )
         bots = ask(bots_left_out, view.publication, view.selection)
         st.caption(

@@ -2,10 +2,17 @@
 
 import streamlit as st
 
-from app.breakdowns import grain_of
-from app.charts import bars, trend, trend_points
-from app.guards import explain_no_events, trend_rows
-from app.key_figures import all_figures, card, comparison_note, key_figures, ranking_note, ranking_rows
+from app.charts import bars
+from app.guards import explain_no_events
+from app.key_figures import (
+    all_figures,
+    card,
+    comparison_note,
+    key_figures,
+    ranking_note,
+    ranking_rows,
+    trend_chart,
+)
 from app.metrics import METRICS_BY_ID
 from app.view import current_view
 
@@ -35,31 +42,20 @@ with card("Trend"):
         key="trend_metric",
         persist_state="session",
     )
-    metric = METRICS_BY_ID[metric_id]
-    rows, earlier_rows = trend_rows(view, metric_id)
-    points = trend_points(rows, earlier_rows, metric, grain_of(view.selection), view.earlier.is_so_far)
-    st.altair_chart(
-        trend(points, metric, grain_of(view.selection)),
-        alt=f"{metric.label} over time, {view.period_text}, with the earlier period dashed",
-    )
-    if earlier_rows:
-        st.caption(
-            "Solid: this period. Dashed: the earlier one. A dotted end with a hollow point is not over yet."
-        )
+    trend_chart(view, METRICS_BY_ID[metric_id])
 
-channels, capsules = st.columns(2)
-with channels:
-    ranked, total = ranking_rows(view, "channel", ("session_count",))
-    with card("Where sessions come from", ranking_note(len(ranked), total, "channels")):
+channels, channel_count = ranking_rows(view, "channel", ("session_count",))
+capsules, capsule_count = ranking_rows(view, "capsule", ("view_count",), view.capsule_names)
+longest = max(len(channels), len(capsules))
+with st.grid(2, min_column_width=320):
+    with card("Where sessions come from", ranking_note(len(channels), channel_count, "channels")):
         st.altair_chart(
-            bars(ranked, "name", "session_count", "Sessions"),
+            bars(channels, "name", "session_count", "Sessions", beside=longest),
             alt="Sessions by channel, the largest first",
         )
-with capsules:
-    ranked, total = ranking_rows(view, "capsule", ("view_count",), view.capsule_names)
-    with card("Most viewed capsules", ranking_note(len(ranked), total, "capsules")):
+    with card("Most viewed capsules", ranking_note(len(capsules), capsule_count, "capsules")):
         st.altair_chart(
-            bars(ranked, "name", "view_count", "Views"),
+            bars(capsules, "name", "view_count", "Views", beside=longest),
             alt="Views by capsule, the largest first",
         )
 
