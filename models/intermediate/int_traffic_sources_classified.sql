@@ -7,6 +7,8 @@
     'medium_and_category', 'medium_and_source_category',
 ] %}
 {% set domain_depth = 5 %}
+-- Names joined by dots, without spaces; replaced by nothing, nothing is left.
+{% set domain_form = '^[^ .]+([.][^ .]+)+$' %}
 
 with events as (
 
@@ -173,7 +175,7 @@ described as (
             when
                 referrer_category is not null
                 or is_internal_referrer
-                or {{ is_domain_name('referrer_domain') }}
+                or regexp_replace(referrer_domain, '{{ domain_form }}', '') = ''
                 then referrer_domain
         end as known_referrer
     from categorised
@@ -222,7 +224,10 @@ matches as (
                         signals.signal = channel_rules.value
                         or right(signals.signal, length(channel_rules.value) + 1)
                         = '.' || channel_rules.value
-                when 'is_any_domain' then {{ is_domain_name('signals.signal') }}
+                when 'is_any_domain'
+                    then
+                        signals.signal <> ''
+                        and regexp_replace(signals.signal, '{{ domain_form }}', '') = ''
                 when 'is_empty' then signals.signal = ''
                 when 'is_not_empty' then signals.signal <> ''
                 else false
@@ -251,7 +256,7 @@ final as (
                 coalesce(
                     described.source_label,
                     described.utm_source,
-                    described.known_referrer,
+                    nullif(described.known_referrer, ''),
                     'unknown'
                 )
         end as source,
