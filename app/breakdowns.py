@@ -1,8 +1,8 @@
-"""What the tabs show beside the registry's metrics: distributions, rankings, accounting.
+"""What the tabs show beside the registry's metrics: distributions and rankings.
 
 Each function answers with plain rows (dicts) for one chart or table, from one mart, and an empty
 list when the publication lacks it. Values are bound, identifiers are constants.
-Not here: Streamlit, formatting, the registry's metrics (`queries.py`).
+Not here: Streamlit, formatting, the registry's metrics (`queries.py`), loading (`accounting.py`).
 """
 
 from collections import defaultdict
@@ -29,18 +29,16 @@ TURN_BUCKETS: Final = (
     ("21+", None),
 )  # fmt: skip
 OTHER: Final = "other"
-FATES: Final = ("accepted", "duplicate", "rejected", "suppressed")
-LOAD_DAYS_SHOWN: Final = 30
-FILES_SHOWN: Final = 50
 
 
 def has_tables(publication: Publication, *tables: str) -> bool:
     return all(table in table_columns(publication) for table in tables)
 
 
-def _dicts(
+def dict_rows(
     publication: Publication, columns: Sequence[str], sql: str, parameters: dict[str, Any]
 ) -> list[dict[str, Any]]:
+    """The rows of a statement with these names for its columns, fit for JSON."""
     return [
         {name: finite(value) for name, value in zip(columns, row, strict=True)}
         for row in rows_of(publication, Statement(sql, parameters))
@@ -120,7 +118,7 @@ def turn_drop_offs(publication: Publication, selection: Selection, turns: int = 
     parameters: dict[str, Any] = {"turns": turns}
     where = _range("session_date", selection, parameters)
     where += " and turn_number between 1 and $turns"
-    return _dicts(
+    return dict_rows(
         publication,
         (
             "turn_number",
@@ -156,7 +154,7 @@ def content_items(publication: Publication, selection: Selection, limit: int = 1
         return []
     parameters: dict[str, Any] = {"limit": limit}
     where = _range("activity_date", selection, parameters)
-    return _dicts(
+    return dict_rows(
         publication,
         ("capsule_id", "content_id", "content_title", "content_type", "access_count",
          "citation_count", "relevance_score", "relevance_score_count"),
@@ -181,7 +179,7 @@ def search_queries(publication: Publication, selection: Selection, limit: int = 
         return []
     parameters: dict[str, Any] = {"limit": limit}
     where = _range("activity_date", selection, parameters)
-    return _dicts(
+    return dict_rows(
         publication,
         ("query", "search_count", "zero_result_count", "zero_result_rate"),
         "select search_query, sum(search_count) as search_count, sum(zero_result_count), "
@@ -198,7 +196,7 @@ def cta_performance(publication: Publication, selection: Selection, limit: int =
         return []
     parameters: dict[str, Any] = {"limit": limit}
     where = _range("activity_date", selection, parameters)
-    return _dicts(
+    return dict_rows(
         publication,
         ("capsule_id", "cta_id", "cta_type", "impression_count", "click_count",
          "click_through_rate", "conversion_count"),
@@ -210,62 +208,6 @@ def cta_performance(publication: Publication, selection: Selection, limit: int =
         "order by click_count desc, capsule_id, cta_id limit $limit",
         parameters,
     )  # fmt: skip
-
-
-def load_days(publication: Publication) -> list[dict[str, Any]]:
-    """The accounting per day of loading, newest last, the newest 30 days that loaded something."""
-    if not has_tables(publication, "ingestion_daily"):
-        return []
-    return _dicts(
-        publication,
-        ("load_date", "received_count", "accepted_count", "duplicate_count", "rejected_count",
-         "suppressed_count"),
-        "select * from (select load_date, sum(received_count), sum(accepted_count), "
-        "sum(duplicate_count), sum(rejected_count), sum(suppressed_count) "
-        "from marts.ingestion_daily group by load_date order by load_date desc limit $days) "
-        "order by load_date",
-        {"days": LOAD_DAYS_SHOWN},
-    )  # fmt: skip
-
-
-def load_totals(publication: Publication) -> dict[str, int]:
-    """The accounting over everything ever loaded; empty without the mart."""
-    if not has_tables(publication, "ingestion_daily"):
-        return {}
-    columns = ("received", "accepted", "duplicate", "rejected", "suppressed")
-    sums = ", ".join(f"coalesce(sum({name}_count), 0)" for name in columns)
-    return _dicts(publication, columns, f"select {sums} from marts.ingestion_daily", {})[0]
-
-
-def rejected_reasons(publication: Publication) -> list[dict[str, Any]]:
-    """Rejected lines by reason and the field that offended, most frequent first."""
-    if not has_tables(publication, "rejected_daily"):
-        return []
-    return _dicts(
-        publication,
-        ("reason", "field", "rejected_count", "last_load_date"),
-        "select reason, field, sum(rejected_count) as rejected_count, max(load_date) "
-        "from marts.rejected_daily group by reason, field "
-        "order by rejected_count desc, reason, field",
-        {},
-    )
-
-
-def event_files(publication: Publication) -> list[dict[str, Any]]:
-    """The newest files with their accounting."""
-    if not has_tables(publication, "event_files"):
-        return []
-    columns = (
-        "file_name", "status", "received_count", "accepted_count", "duplicate_count",
-        "rejected_count", "suppressed_count", "loaded_at",
-    )  # fmt: skip
-    return _dicts(
-        publication,
-        columns,
-        f"select {', '.join(columns)} from marts.event_files "
-        "order by loaded_at desc, file_id desc limit $files",
-        {"files": FILES_SHOWN},
-    )
 
 
 def bots_left_out(publication: Publication, selection: Selection) -> dict[str, Any]:
@@ -369,15 +311,6 @@ def parts_over_time(
 def part_order(rows: Sequence[dict[str, Any]]) -> list[str]:
     """The parts of `parts_over_time` from the largest to other."""
     return list(dict.fromkeys(row["part"] for row in sorted(rows, key=lambda row: row["rank"])))
-
-
-def accounting_by_day(publication: Publication) -> list[dict[str, Any]]:
-    """Received lines per loading day, one row per fate."""
-    return [
-        {"load_date": row["load_date"], "fate": fate, "line_count": row[f"{fate}_count"], "rank": rank}
-        for row in load_days(publication)
-        for rank, fate in enumerate(FATES)
-    ]
 
 
 def grain_of(selection: Selection) -> str:

@@ -75,7 +75,7 @@ def _card(
         escape_markdown(metric.label),
         escape_markdown(text),
         # A hyphen makes Streamlit point the arrow down; its own minus would not.
-        (delta.replace("−", "-") if is_compared else _no_change_text(view)),
+        (delta.replace("−", "-") if is_compared else _no_change_text(view, change)),
         delta_color=COLOUR_OF_GOOD[metric.good] if has_direction or delta == "new" else "off",
         delta_arrow="auto" if has_direction else "off",
         delta_description=("none before" if change.is_new else f"from {before}") if is_compared else None,
@@ -87,8 +87,9 @@ def _card(
     )
 
 
-def _no_change_text(view: View) -> str | None:
-    return None if view.comparing == "none" else "not comparable"
+def _no_change_text(view: View, change: Change) -> str | None:
+    """Nothing beside a dash: what has no value is not the comparison's fault."""
+    return None if view.comparing == "none" or change.value is None else "not comparable"
 
 
 def all_figures(view: View) -> None:

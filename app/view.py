@@ -19,11 +19,11 @@ from app.format import escape_markdown, range_text
 from app.publications import Publication
 from app.selection import FIRST_YEAR, LAST_YEAR, Bots, Comparing, Selection
 
-PERIODS: Final = ("7 days", "30 days", "90 days", "12 months", "Custom")
+PERIODS: Final = ("7 days", "30 days", "90 days", "1 year", "Custom")
 DEFAULT_PERIOD: Final = "30 days"
 PERIOD_DAYS: Final = {"7 days": 7, "30 days": 30, "90 days": 90}
 CODE_OF_PERIOD: Final = {
-    "7 days": "7d", "30 days": "30d", "90 days": "90d", "12 months": "12m", "Custom": "custom",
+    "7 days": "7d", "30 days": "30d", "90 days": "90d", "1 year": "12m", "Custom": "custom",
 }  # fmt: skip
 COMPARE_LABELS: Final[dict[Comparing, str]] = {
     "previous": "Previous period",
@@ -145,7 +145,7 @@ def choose_view(publication: Publication) -> View:
 
 def period_days(period: str, newest: date) -> tuple[date, date]:
     """First and last day of a preset that ends on the day of the newest event."""
-    if period == "12 months":
+    if period == "1 year":
         return a_year_before(newest) + timedelta(days=1), newest
     return newest - timedelta(days=PERIOD_DAYS[period] - 1), newest
 

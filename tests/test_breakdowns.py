@@ -4,20 +4,17 @@ from datetime import date
 
 import pytest
 
+from app.accounting import accounting_by_day, event_files, load_totals, rejected_reasons
 from app.breakdowns import (
-    accounting_by_day,
     bots_left_out,
     capsule_names,
     content_items,
     conversation_depths,
     cta_performance,
     drawn_buckets,
-    event_files,
     grain_of,
-    load_totals,
     part_order,
     parts_over_time,
-    rejected_reasons,
     search_queries,
     session_durations,
     turn_drop_offs,

@@ -14,11 +14,11 @@ from app.format import (
     escape_markdown,
     money_text,
     name_text,
-    source_text,
     number_text,
     range_text,
     rate_text,
     score_text,
+    source_text,
     value_text,
 )
 from app.metrics import METRICS_BY_ID

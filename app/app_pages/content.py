@@ -24,11 +24,11 @@ with card("Content items", "Opened by people; citations by the assistant are cou
                 [
                     {
                         "Content item": item["content_title"],
-                        "Kind": name_text(item["content_type"] or "unknown"),
-                        "Capsule": view.capsule_names.get(item["capsule_id"], item["capsule_id"]),
                         "Accesses": item["access_count"],
                         "Citations": item["citation_count"],
                         "Relevance": score_text(item["relevance_score"]),
+                        "Kind": name_text(item["content_type"] or "unknown"),
+                        "Capsule": view.capsule_names.get(item["capsule_id"], item["capsule_id"]),
                     }
                     for item in items
                 ],

@@ -58,11 +58,11 @@ with card("Calls to action"):
                 [
                     {
                         "Call to action": row["cta_id"] or "without an id",
-                        "Type": name_text(row["cta_type"] or "unknown"),
-                        "Capsule": view.capsule_names.get(row["capsule_id"], row["capsule_id"]),
-                        "Impressions": row["impression_count"],
                         "Clicks": row["click_count"],
                         "Click-through rate": rate_text(row["click_through_rate"]),
+                        "Impressions": row["impression_count"],
+                        "Type": name_text(row["cta_type"] or "unknown"),
+                        "Capsule": view.capsule_names.get(row["capsule_id"], row["capsule_id"]),
                     }
                     for row in performance
                 ],

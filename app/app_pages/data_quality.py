@@ -2,14 +2,8 @@
 
 import streamlit as st
 
-from app.breakdowns import (
-    FATES,
-    accounting_by_day,
-    bots_left_out,
-    event_files,
-    load_totals,
-    rejected_reasons,
-)
+from app.accounting import FATES, accounting_by_day, event_files, load_totals, rejected_reasons
+from app.breakdowns import bots_left_out
 from app.charts import bars, parts_by_day
 from app.format import count_text, counted, day_text, name_text, rate_text
 from app.guards import explain_missing
@@ -22,6 +16,9 @@ TIER_NAMES = {
     "daily": "Recognised for a day",
     "session": "One session only",
 }
+
+# A longer table scrolls within this height.
+ROWS_OF_A_TABLE = 10
 
 view = current_view()
 st.caption("Every line that was ever received is accounted for; the period filter does not apply to loading.")
@@ -86,7 +83,7 @@ with st.grid(2, min_column_width=320):
         tiers, _ = ranking_rows(view, "visitor_tier", ("visitor_count",), TIER_NAMES)
         if tiers:
             st.altair_chart(
-                bars(tiers, "name", "visitor_count", "Visitors", beside=len(reasons)),
+                bars(tiers, "name", "visitor_count", "Visitors", beside=min(len(reasons), ROWS_OF_A_TABLE)),
                 alt="Visitors by tier of identity",
             )
         bots = ask(bots_left_out, view.publication, view.selection)
