@@ -34,7 +34,7 @@ with card("Content items", "Opened by people; citations by the assistant are cou
                 ],
                 hide_index=True,
                 column_config={
-                    "Content item": st.column_config.TextColumn(width="medium"),
+                    "Content item": st.column_config.TextColumn(width=150),
                     "Accesses": st.column_config.ProgressColumn(
                         format="localized",
                         min_value=0,
@@ -66,7 +66,7 @@ with card("Searches", "E-mail addresses and long numbers are masked before anyth
                 ],
                 hide_index=True,
                 column_config={
-                    "Search": st.column_config.TextColumn(width="medium"),
+                    "Search": st.column_config.TextColumn(width=150),
                     "Searches": st.column_config.ProgressColumn(
                         format="localized",
                         min_value=0,

@@ -68,7 +68,7 @@ with card("Calls to action"):
                 ],
                 hide_index=True,
                 column_config={
-                    "Call to action": st.column_config.TextColumn(width="medium"),
+                    "Call to action": st.column_config.TextColumn(width=150),
                     "Impressions": st.column_config.NumberColumn(format="localized"),
                     "Clicks": st.column_config.NumberColumn(format="localized"),
                     "Click-through rate": st.column_config.TextColumn(
