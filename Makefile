@@ -10,7 +10,7 @@ READY := .venv/.ready
 # Every warning of dbt is an error, but for the two paths that keep `dbt build` from littering the root.
 DBT_WARNINGS := '{"error": "all", "warn": ["ConfigLogPathDeprecation", "ConfigTargetPathDeprecation", "DeprecationsSummary"]}'
 
-.PHONY: help setup run test soak lint types models check format lock sample load clean
+.PHONY: help setup run test soak bench lint types models check format lock sample load clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ test: setup check ## Everything that must hold: lint, types, dbt, definitions, a
 
 soak: setup ## The crash test with 200 kills; prints its totals
 	@KILLS=200 $(BIN)/python -m pytest tests/test_crashes.py
+
+bench: setup ## Measures admission against a bare reader and prints the ratio
+	@$(BIN)/python -m tests.benchmarks.admission
 
 check: lint types models ## The checks without the tests
 
