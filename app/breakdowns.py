@@ -289,7 +289,10 @@ def drawn_buckets(
 def parts_over_time(
     publication: Publication, selection: Selection, key: str, metric_id: str, largest: int = 7
 ) -> list[dict[str, Any]]:
-    """An additive metric per bucket of time and value of `key`; small values are one part, other."""
+    """An additive metric per bucket of time and value of `key`; small values are one part, other.
+
+    A bucket that is not over is left out, unless it is the only one.
+    """
     grain = grain_of(selection)
     totals = {
         row[key]: row[metric_id] or 0 for row in metric_rows(publication, selection, [key], [metric_id])
@@ -300,7 +303,13 @@ def parts_over_time(
     sums: dict[tuple[Any, str], int] = defaultdict(int)
     rows = metric_rows(publication, selection, [grain, key], [metric_id])
     is_so_far = is_unfinished(selection, publication)
-    for row in drawn_buckets(publication, rows, grain, selection, is_so_far):
+    drawn = drawn_buckets(publication, rows, grain, selection, is_so_far)
+    # Stacked areas can't show that a bucket is not over; its end would look like a fall to nothing.
+    newest = max((row[grain] for row in drawn), default=None) if is_so_far else None
+    has_others = len({row[grain] for row in drawn}) > 1
+    for row in drawn:
+        if has_others and row[grain] == newest:
+            continue
         sums[row[grain], row[key] if row[key] in kept else OTHER] += row[metric_id] or 0
     return [
         {"start": start, "part": part, "count": count, "rank": names.index(part)}

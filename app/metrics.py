@@ -105,7 +105,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     ),
     Metric(
         "session_count", "Sessions", "count", "up",
-        "The events of one visitor on one capsule, cut where more than 30 minutes pass between two of "
+        "The events of one session id on one capsule, cut where more than 30 minutes pass between two of "
         "them. A session belongs to the day it started.",
         _sessions("count(*)"),
     ),

@@ -22,7 +22,7 @@ key_figures(view, FIGURES)
 
 parts = ask(parts_over_time, view.publication, view.selection, "channel", "view_count")
 grain = grain_of(view.selection)
-with card("Views over time by channel", f"Each point is {'an' if grain == 'hour' else 'a'} {grain}."):
+with card("Views over time by channel", f"Each point is a whole {grain}."):
     if parts:
         order = [name_text(name) for name in part_order(parts)]
         named = [{**row, "part": name_text(row["part"])} for row in parts]

@@ -47,7 +47,7 @@ def take_pictures(
                 page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
                 for name, path in PAGES.items():
                     page.set_viewport_size({"width": width, "height": 900})
-                    page.goto(f"{address}/{path}")
+                    page.goto(f"{address}/{path}{query}")
                     settle(page)
                     height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
                     page.set_viewport_size({"width": width, "height": int(height) + 60})
@@ -65,9 +65,11 @@ def main() -> None:
     parser.add_argument("address")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--wide-only", action="store_true")
+    parser.add_argument("--query", default="", help="filters, such as ?period=90d")
     arguments = parser.parse_args()
     widths = (WIDE,) if arguments.wide_only else (WIDE, NARROW)
-    for path in take_pictures(arguments.address, arguments.folder, widths, ("light", "dark")):
+    schemes = ("light", "dark")
+    for path in take_pictures(arguments.address, arguments.folder, widths, schemes, arguments.query):
         print(path)
 
 
