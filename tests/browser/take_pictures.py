@@ -32,7 +32,7 @@ def settle(page: Page) -> None:
 
 
 def take_pictures(
-    address: str, folder: Path, widths: tuple[int, ...], schemes: tuple[str, ...]
+    address: str, folder: Path, widths: tuple[int, ...], schemes: tuple[str, ...], query: str = ""
 ) -> list[Path]:
     """One PNG a page, scheme and width, as tall as the page; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
