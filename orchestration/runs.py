@@ -50,7 +50,7 @@ def end_dead_runs_at_start(settings: Settings) -> int:
     os.environ |= settings.environment()
     import dagster as dg
 
-    from orchestration.dead_runs import end_dead_runs
+    from orchestration.run_history import end_dead_runs
 
     with dg.DagsterInstance.get() as instance:
         return end_dead_runs(instance, settings, is_first_start=True)

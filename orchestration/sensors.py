@@ -2,9 +2,9 @@
 
 import dagster as dg
 
-from orchestration.dead_runs import UNFINISHED, end_dead_runs
 from orchestration.jobs import micro_batch
 from orchestration.micro_batch import LandingMissing, view_pending
+from orchestration.run_history import UNFINISHED, end_dead_runs
 from orchestration.settings import load_settings
 
 

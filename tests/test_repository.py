@@ -170,7 +170,7 @@ def test_arithmetic_and_shells_are_apart() -> None:
         "schedules.py",
         "definitions.py",
         "runs.py",
-        "dead_runs.py",
+        "run_history.py",
     }
     for path in (ROOT / "orchestration").rglob("*.py"):
         imports_dagster = re.search(r"^\s*import dagster", path.read_text(encoding="utf-8"), re.MULTILINE)
