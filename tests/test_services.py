@@ -17,6 +17,8 @@ from tests.commands import ENGAGEMENT, engagement, environment
 from tests.event_lines import event, lines
 
 FIXTURES = Path(__file__).parent / "fixtures"
+# Seconds; how long something takes is measured elsewhere, here it only has to happen.
+PATIENCE = 300
 
 
 def unused_port() -> int:
@@ -85,10 +87,10 @@ def test_up_loads_what_lands_and_stops_without_leaving_a_process(
     with log.open("wb") as output:
         up = subprocess.Popen([ENGAGEMENT, "up"], env=started, stdout=output, stderr=subprocess.STDOUT)
     try:
-        wait_for(lambda: f"Orchestrator: http://127.0.0.1:{orchestrator}" in log.read_text(), 120)
+        wait_for(lambda: f"Orchestrator: http://127.0.0.1:{orchestrator}" in log.read_text(), PATIENCE)
         assert f"Dashboard: http://127.0.0.1:{dashboard}" in log.read_text()
         (home / "landing" / "new.ndjson").write_bytes(lines(event(capsuleId="fresh")))
-        wait_for(lambda: (home / "published" / "CURRENT").read_text() != first, 120)
+        wait_for(lambda: (home / "published" / "CURRENT").read_text() != first, PATIENCE)
         published = (home / "published" / "CURRENT").read_text().strip()
         manifest = json.loads((home / "published" / published / "manifest.json").read_text())
         loaded = sum(1 for _ in (home / "archive").glob("*.parquet"))
@@ -113,7 +115,7 @@ def test_after_a_hard_kill_the_next_start_loads_what_was_left(tmp_path: Path) ->
     log = tmp_path / "up.log"
     with log.open("wb") as output:
         up = subprocess.Popen([ENGAGEMENT, "up"], env=started, stdout=output, stderr=subprocess.STDOUT)
-    wait_for(lambda: "Orchestrator: http" in log.read_text(), 120)
+    wait_for(lambda: "Orchestrator: http" in log.read_text(), PATIENCE)
     second = engagement(home, "up", settings=ports)
     assert second.returncode == 1
     assert f"is running already for {home} (process {up.pid})" in second.stderr
@@ -135,7 +137,7 @@ def test_after_a_hard_kill_the_next_start_loads_what_was_left(tmp_path: Path) ->
     with log.open("wb") as output:
         up = subprocess.Popen([ENGAGEMENT, "up"], env=started, stdout=output, stderr=subprocess.STDOUT)
     try:
-        wait_for((home / "published" / "CURRENT").exists, 120)
+        wait_for((home / "published" / "CURRENT").exists, PATIENCE)
         assert "Ended 1 runs whose process had died" in log.read_text()
     finally:
         up.send_signal(signal.SIGTERM)
