@@ -17,7 +17,6 @@ from app.format import bucket_text, value_text
 from app.metrics import Metric, Unit
 
 EARLIER_COLOUR: Final = "#8593a0"
-THIS_PERIOD: Final = "This period"
 EARLIER_PERIOD: Final = "Earlier period"
 # Of the whole picture: axes and legends are inside.
 TREND_HEIGHT: Final = 280

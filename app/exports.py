@@ -10,14 +10,13 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 ExportFormat = Literal["csv", "xlsx", "parquet", "json"]
-EXPORT_FORMATS: Final[tuple[str, ...]] = get_args(ExportFormat)
 
 # Writing costs 8 s per 100,000 rows, and a sheet ends at 1,048,576.
 MAX_EXCEL_ROWS: Final = 100_000

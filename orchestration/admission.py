@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 import orjson
 
@@ -42,7 +42,6 @@ RejectionReason = Literal[
     "custom_without_name",
     "id_conflict",
 ]
-REJECTION_REASONS: Final[tuple[str, ...]] = get_args(RejectionReason)
 
 EVENT_TYPES: Final = frozenset({"view", "interaction", "conversion", "content_access", "custom"})
 MAX_LINE_BYTES: Final = 1 << 20

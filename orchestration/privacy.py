@@ -35,13 +35,8 @@ _ISO_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DIGITS: Final = re.compile(r"\d{6,}")
 _MAY_NEED_MASK: Final = re.compile(r"@|%40|\d|::", re.IGNORECASE)
 
-_REFUSED_WORDS: Final = frozenset(
-    (
-        "false 0 no n off none denied deny refused refuse rejected reject declined decline withdrawn optout "
-        "opt-out opt_out necessary essential"
-    ).split()
-)
 _TRUE_WORDS: Final = frozenset(["true", "1", "yes", "y", "on"])
+_FALSE_WORDS: Final = frozenset(["false", "0", "no", "n", "off"])
 _CONSENT_WORDS: Final = _TRUE_WORDS | frozenset(
     (
         "granted given grant accepted accept acceptall accept_all allowed allow agreed agree consented "
@@ -262,7 +257,7 @@ def says_yes(value: Any) -> bool:
 
 def says_no(value: Any) -> bool:
     """Whether a signal is sent and not set: false, 0, "no", "off" …"""
-    return value is not None and _word(value) in _REFUSED_WORDS
+    return value is not None and _word(value) in _FALSE_WORDS
 
 
 def _word(value: Any) -> str:

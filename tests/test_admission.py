@@ -298,3 +298,10 @@ def test_an_opted_out_person_stays_suppressed_when_consent_is_refused_too(rules:
     assert [outcome.event[name] for name in ("user_key", "visitor_id_key", "client_session_key")] == [
         None
     ] * 3
+
+
+def test_only_a_plain_no_to_opting_out_is_an_opt_in(rules: AdmissionRules) -> None:
+    for answer, is_opt_in in ((False, True), ("no", True), ("denied", False), ("", False), (None, False)):
+        outcome = admit_line(line(event(userId="u", metadata={"optOut": answer})), rules)
+        assert isinstance(outcome, Accepted)
+        assert outcome.is_opt_in is is_opt_in
