@@ -89,6 +89,7 @@ final as (
         visitor_id_key,
         daily_key,
         content_id,
+        play_id,
         cta_id,
         order_key,
 
@@ -122,7 +123,11 @@ final as (
         gap_milliseconds,
         result_count,
         relevance_score,
+        position_seconds,
+        from_seconds,
+        to_seconds,
         duration_seconds,
+        percent,
         amount,
 
         -- booleans

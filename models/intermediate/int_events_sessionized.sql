@@ -140,6 +140,7 @@ final as (
         events.visitor_id_key,
         events.daily_key,
         events.content_id,
+        events.play_id,
         events.cta_id,
         events.order_key,
 
@@ -179,7 +180,11 @@ final as (
         end as gap_milliseconds,
         events.result_count,
         events.relevance_score,
+        events.position_seconds,
+        events.from_seconds,
+        events.to_seconds,
         events.duration_seconds,
+        events.percent,
         events.amount,
 
         -- booleans
