@@ -10,7 +10,7 @@ READY := .venv/.ready
 # Every warning of dbt is an error, but for the two paths that keep `dbt build` from littering the root.
 DBT_WARNINGS := '{"error": "all", "warn": ["ConfigLogPathDeprecation", "ConfigTargetPathDeprecation", "DeprecationsSummary"]}'
 
-.PHONY: help setup run test soak bench lint types models check format lock sample load clean
+.PHONY: help setup run test soak bench lint types models check docs format lock sample load clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,6 +55,10 @@ models: setup ## Parses the dbt project and validates the Dagster definitions
 	@$(BIN)/dbt --quiet --warn-error-options $(DBT_WARNINGS) parse --no-partial-parse
 	@$(BIN)/python -W ignore -m dagster definitions validate --module-name orchestration.definitions --log-level error
 
+docs: setup ## docs/metrics.md, and the models with columns and lineage in docs/site/index.html
+	@$(BIN)/python -m app.metric_pages
+	@$(BIN)/python -m orchestration.model_docs
+
 format: setup ## Formats Python and SQL in place
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -71,5 +75,5 @@ load: setup ## One micro-batch now
 	@$(BIN)/engagement load
 
 clean: ## Removes the virtual environment and caches; data/ stays
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache dbt_project/target ./*.egg-info
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache dbt_project/target docs/site ./*.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -63,6 +63,14 @@ def build(
     return DbtOutcome(len(results), failures, seconds)
 
 
+def generate_docs(settings: Settings) -> Path:
+    """dbt's documentation as one page; the caller holds the writer lock and has built the models."""
+    outcome = _invoke(["docs", "generate", "--static"], settings, lambda event: None)
+    if not outcome.success:
+        raise DbtFailed(f"dbt can't write its documentation: {_first_line(outcome.exception)}")
+    return settings.home / "dbt" / "static_index.html"
+
+
 def parse_when_stale() -> Path:
     """The project's manifest, parsed anew when a model, seed, macro or test is newer than it."""
     if not MANIFEST_FILE.exists() or MANIFEST_FILE.stat().st_mtime < _newest_source():

@@ -60,10 +60,10 @@ def test_the_readme_names_no_command_that_does_not_exist() -> None:
     assert named <= set(main.commands)
 
 
-def test_every_make_target_the_docs_name_exists_and_there_are_at_most_15() -> None:
+def test_every_make_target_the_docs_name_exists_and_there_are_at_most_17() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
-    assert len(targets) <= 15
+    assert len(targets) <= 17
     contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert set(re.findall(r"`make ([a-z-]+)`", README + contributing)) <= targets
 
@@ -105,6 +105,30 @@ def test_every_mart_has_a_contract_and_describes_every_column() -> None:
             for column in described["columns"]:
                 assert column.get("description"), f"{model.stem}.{column['name']}"
                 assert column.get("data_type"), f"{model.stem}.{column['name']}"
+
+
+def test_every_page_of_the_dashboard_is_an_exposure() -> None:
+    described = yaml.safe_load((ROOT / "models/exposures.yml").read_text(encoding="utf-8"))["exposures"]
+    pages = {exposure["name"] for exposure in described if exposure["type"] == "dashboard"}
+    assert pages == {f"{path.stem}_page" for path in (ROOT / "app/app_pages").glob("[!_]*.py")}
+
+
+def test_an_exposure_names_marts_and_seeds_that_exist() -> None:
+    known = {path.stem for path in MODELS} | {path.stem for path in (ROOT / "seeds").glob("*.csv")}
+    for exposure in yaml.safe_load((ROOT / "models/exposures.yml").read_text(encoding="utf-8"))["exposures"]:
+        named = {re.fullmatch(r"ref\('(\w+)'\)", text) for text in exposure["depends_on"]}
+        assert {match.group(1) for match in named if match} <= known, exposure["name"]
+        assert None not in named, exposure["name"]
+
+
+def test_a_text_that_two_models_share_is_a_doc_block() -> None:
+    models_of: dict[str, set[str]] = {}
+    for model in MODELS:
+        for column in properties(model.with_suffix(".yml")).get("columns", []):
+            text = " ".join(column.get("description", "").split())
+            if text and "{{" not in text:
+                models_of.setdefault(text, set()).add(model.stem)
+    assert {text: sorted(names) for text, names in models_of.items() if len(names) > 1} == {}
 
 
 def test_dbts_sources_are_the_raw_tables() -> None:
