@@ -19,7 +19,7 @@ from orchestration.event_fields import FieldProblem
 from orchestration.event_files import FileRefused, LandedFile, LineReader
 from orchestration.journal import BatchRecord, FileKind, make_durable
 from orchestration.privacy import mask_text
-from orchestration.raw_events import next_file_id, write_file_row
+from orchestration.raw_events import next_file_id, write_file_rows
 
 CATALOGUES: Final[Mapping[FileKind, dict[str, str]]] = {
     # key of the landed object → column of the table; the first ones are the row's identity
@@ -56,7 +56,7 @@ class CatalogueRows:
 
 def catalogue_of(file: LandedFile) -> FileKind | None:
     """`capsules` or `content` by the file's name; null for any other name."""
-    stem = file.path.name.lower().split(".", 1)[0]
+    stem = Path(file.name).name.lower().split(".", 1)[0]
     return next((name for name in CATALOGUES if stem == name or stem.startswith(f"{name}-")), None)
 
 
@@ -134,7 +134,7 @@ def load_catalogue(connection: duckdb.DuckDBPyConnection, archive: Path, record:
                 f"insert into raw.{file.kind} ({', '.join(columns)}, loaded_at) values ({marks}, ?)",
                 [*(row[name] for name in columns), loaded_at],
             )
-        write_file_row(connection, record, file, file_id)
+        write_file_rows(connection, record, [file], file_id)
         connection.execute(
             """update raw.event_files set received_count = ?, accepted_count = ?, rejected_count = ?
             where file_id = ?""",

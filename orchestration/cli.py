@@ -54,8 +54,10 @@ _WRONG_USAGE: Final = frozenset({"SelectionError", "SampleError"})
 _EXPECTED: Final = frozenset(
     {
         "DbtFailed",
+        "DiskFull",
         "ExportTooLarge",
         "LandingMissing",
+        "MemoryShort",
         "PublicationMissing",
         "QueryRefused",
         "RecoveryRefused",

@@ -57,6 +57,14 @@ def write_record(archive: Path, record: BatchRecord) -> None:
     make_durable(folder)
 
 
+def wipe_drafts(archive: Path) -> None:
+    """Removes what a crash left half written, here and among the sealed files."""
+    for folder in (archive, archive / "batches"):
+        for pattern in (".*.tmp", "*.tmp"):
+            for draft in folder.glob(pattern):
+                draft.unlink(missing_ok=True)
+
+
 def read_records(archive: Path) -> Iterator[BatchRecord]:
     """All records in the order of their batches."""
     for path in sorted((archive / "batches").glob("*.json")):

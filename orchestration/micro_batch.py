@@ -9,23 +9,27 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from orchestration.admission import AdmissionRules, OptOuts
-from orchestration.archive import SealedFile, seal
 from orchestration.catalog import CatalogueRows, archive_catalogue, load_catalogue, read_or_refuse
 from orchestration.event_files import (
-    FileRefused,
     LandedFile,
     LandingView,
-    delete_retired,
-    refuse,
-    retire,
     shown_path,
     view_landing,
     wipe_folder,
 )
-from orchestration.journal import BatchRecord, FileStatus, JournalFile, write_record
+from orchestration.journal import BatchRecord, JournalFile, wipe_drafts, write_record
+from orchestration.originals import (
+    delete_old,
+    put_away,
+    put_away_refused,
+    remember,
+    shrink_ledger,
+    view_written_since,
+)
 from orchestration.privacy import Keyring
 from orchestration.publication import current_manifest
 from orchestration.raw_events import (
@@ -36,7 +40,9 @@ from orchestration.raw_events import (
     load_batch,
     loaded_content,
 )
+from orchestration.sealing import seal_all
 from orchestration.settings import Settings
+from orchestration.shortage import shortages_named
 from orchestration.warehouse import WarehouseBusy, open_warehouse, writer_lock
 
 Say = Callable[[str], None]
@@ -97,7 +103,10 @@ class LoadSummary:
 
 
 def view_pending(settings: Settings) -> LandingView:
-    """What waits in the landing folder, catalogues included. Raises `LandingMissing`."""
+    """What waits in the landing folder: catalogues, and originals that were written to after they were read.
+
+    Raises `LandingMissing`.
+    """
     if not settings.landing.is_dir():
         problem = "is no folder" if settings.landing.exists() else "does not exist"
         raise LandingMissing(
@@ -107,9 +116,10 @@ def view_pending(settings: Settings) -> LandingView:
     now = time.time()
     events = view_landing(settings.landing, settings.quiet_seconds, now)
     catalogue = view_landing(settings.landing, settings.quiet_seconds, now, subfolder="catalog")
+    again = view_written_since(settings, now)
     return LandingView(
-        events.complete + catalogue.complete,
-        events.growing + catalogue.growing,
+        events.complete + catalogue.complete + again.complete,
+        events.growing + catalogue.growing + again.growing,
         events.ignored + catalogue.ignored,
     )
 
@@ -142,24 +152,27 @@ def load_pending(settings: Settings, say: Say = lambda text: None) -> LoadSummar
         return summary
     with writer_lock(settings, say):
         wipe_folder(settings.tmp)
+        wipe_drafts(settings.archive)
         # What an earlier writer finished while this one waited is gone from the folder.
         view = view_pending(settings)
-        is_catalogue = {file.name for file in view.complete if file.path.parent.name == "catalog"}
-        for file in view.complete:
-            if file.name in is_catalogue:
-                _load_catalogue_file(settings, file, summary, say)
-        events = [file for file in view.complete if file.name not in is_catalogue]
-        for part in _parts(events):
+        for file in filter(_is_catalogue, view.complete):
+            _load_catalogue_file(settings, file, summary, say)
+        for part in _parts([file for file in view.complete if not _is_catalogue(file)]):
             _load_part(settings, part, summary, say)
         delete_old_originals(settings)
+        shrink_ledger(settings)
     return summary
+
+
+def _is_catalogue(file: LandedFile) -> bool:
+    return Path(file.name).parts[0] == "catalog"
 
 
 def _parts(files: Sequence[LandedFile]) -> list[list[LandedFile]]:
     parts: list[list[LandedFile]] = []
-    filled = BATCH_BYTES
+    filled = 0
     for file in files:
-        if filled + file.byte_count > BATCH_BYTES:
+        if not parts or filled + file.byte_count > BATCH_BYTES:
             parts.append([])
             filled = 0
         parts[-1].append(file)
@@ -173,101 +186,44 @@ def _load_part(settings: Settings, files: Sequence[LandedFile], summary: LoadSum
         known = loaded_content(connection)
         batch_id = last_batch_id(connection) + 1
         opt_outs = OptOuts(known_signals(connection))
-    sealed: list[SealedFile] = []
-    repeated: list[SealedFile] = []
-    leftovers: list[SealedFile] = []
-    refused: list[tuple[LandedFile, FileRefused]] = []
-    rules = admission_rules(settings, now, opt_outs)
-    progress = _Progress(say)
-    for number, file in enumerate(files, start=1):
-        progress.say(f"Sealing file {number} of {len(files)}")
-        try:
-            one = seal(file, rules, settings.archive, settings.tmp, known)
-        except FileRefused as refusal:
-            if refusal.reason == "changed_while_read":
-                summary.growing.append(file.shown_name)
-            else:
-                refused.append((file, refusal))
-            continue
-        except (OSError, MemoryError):
-            # Of this machine, such as a full disk: the file is innocent and waits.
-            raise
-        except Exception as error:  # noqa: BLE001 (one file must never keep the others from being loaded)
-            refused.append((file, FileRefused("unexpected_error", type(error).__name__)))
-            continue
-        if one.content_hash not in known:
-            known[one.content_hash] = (file.shown_name, now)
-            sealed.append(one)
-        elif _is_leftover(one, *known[one.content_hash]):
-            leftovers.append(one)
-        else:
-            repeated.append(one)
-    if sealed or repeated or refused:
-        record = BatchRecord(batch_id, now, (
-            *(_journal_file(one, "loaded") for one in sealed),
-            *(_journal_file(one, "repeated") for one in repeated),
-            *(
-                JournalFile(file.shown_name, "events", "refused", file.byte_count, None, why.reason)
-                for file, why in refused
-            ),
-        ))  # fmt: skip
-        write_record(settings.archive, record)
-        say(f"Committing {len(sealed)} files")
+    found = seal_all(settings, files, admission_rules(settings, now, opt_outs), known, say)
+    summary.growing.extend(file.shown_name for file in found.changed)
+    record = found.record(batch_id, now)
+    if record:
+        with shortages_named(f"the record of batch {batch_id}", settings.archive):
+            write_record(settings.archive, record)
+        say(f"Committing {len(found.sealed)} files")
         with open_warehouse(settings) as connection:
             summary.batches.append(load_batch(connection, settings.archive, record))
-    summary.repeated.extend(one.file.shown_name for one in repeated)
-    for one in sealed + repeated + leftovers:
-        _retire_loaded(settings, one.file, one.content_hash)
-    for file, why in refused:
-        where = refuse(file, settings.landing, why)
-        summary.refused[file.shown_name] = f"{why} (moved to {shown_path(where, settings.landing)})"
-
-
-def _is_leftover(one: SealedFile, loaded_name: str, loaded_at: datetime) -> bool:
-    """Whether this is the very file that was loaded, still here because a crash came before it was moved."""
-    is_older = one.file.changed_ns / 1e9 <= loaded_at.timestamp()
-    return is_older and one.file.shown_name == loaded_name
-
-
-def _journal_file(one: SealedFile, status: FileStatus) -> JournalFile:
-    return JournalFile(one.file.shown_name, "events", status, one.byte_count, one.content_hash)
-
-
-class _Progress:
-    """Says the first thing at once and then one every two seconds, not a line a file."""
-
-    def __init__(self, say: Say) -> None:
-        self._say = say
-        self._silent_until = 0.0
-
-    def say(self, text: str) -> None:
-        now = time.monotonic()
-        if now >= self._silent_until:
-            self._silent_until = now + 2
-            self._say(text)
+    summary.repeated.extend(one.file.shown_name for one in found.repeated)
+    committed = found.sealed + found.repeated + found.leftovers
+    with shortages_named("moving loaded files aside", settings.landing):
+        remember(settings, [one.file for one in committed] + [file for file, _ in found.refused])
+        for one in committed:
+            put_away(one.file, settings, one.content_hash)
+        for file, why in found.refused:
+            where = put_away_refused(file, settings, why)
+            summary.refused[file.shown_name] = f"{why} (moved to {shown_path(where, settings.landing)})"
 
 
 def _load_catalogue_file(settings: Settings, file: LandedFile, summary: LoadSummary, say: Say) -> None:
     found = read_or_refuse(file, say)
     if not isinstance(found, CatalogueRows):
         if found.reason != "changed_while_read":
-            where = refuse(file, settings.landing, found)
+            remember(settings, [file])
+            where = put_away_refused(file, settings, found)
             summary.refused[file.shown_name] = f"{found} (moved to {shown_path(where, settings.landing)})"
         return
-    archive_catalogue(settings.archive, found)
+    with shortages_named(f"keeping {file.shown_name}", settings.archive):
+        archive_catalogue(settings.archive, found)
     with open_warehouse(settings) as connection:
         listed = JournalFile(file.shown_name, found.catalogue, "loaded", file.byte_count, found.content_hash)
         record = BatchRecord(last_batch_id(connection) + 1, datetime.now(UTC), (listed,))
         write_record(settings.archive, record)
         load_catalogue(connection, settings.archive, record)
     summary.catalogues.append(file.shown_name)
-    _retire_loaded(settings, file, found.content_hash)
-
-
-def _retire_loaded(settings: Settings, file: LandedFile, content_hash: str) -> None:
-    # A file that somebody wrote to after it was read stays: its new content is loaded next time.
-    if file.is_unchanged():
-        retire(file, settings.landing / "loaded", content_hash)
+    remember(settings, [file])
+    put_away(file, settings, found.content_hash)
 
 
 def admission_rules(settings: Settings, now: datetime, opt_outs: OptOuts) -> AdmissionRules:
@@ -278,7 +234,7 @@ def admission_rules(settings: Settings, now: datetime, opt_outs: OptOuts) -> Adm
 
 def delete_old_originals(settings: Settings) -> int:
     """Deletes loaded originals, which hold what people sent, after their days; returns how many."""
-    return delete_retired(settings.landing / "loaded", settings.keep_loaded_days, time.time())
+    return delete_old(settings, time.time())
 
 
 def is_behind(settings: Settings) -> bool:

@@ -6,6 +6,7 @@ Not here: duplicates, conflicts and opt-outs (`verdicts.py`), sealing (`archive.
 (`micro_batch.py`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from orchestration.raw_schema import COUNT_COLUMNS, EVENT_COLUMNS
 from orchestration.verdicts import decide_duplicates, first_number, forget, stage, suppress
 
 _EVENT_LIST: Final = ", ".join(EVENT_COLUMNS)
+_LISTED: Final = ("kind", "name", "content_hash", "status", "refused_reason", "byte_count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +172,11 @@ def _write_counts(connection: duckdb.DuckDBPyConnection, batch_id: int, loaded_a
 def _write_files(
     connection: duckdb.DuckDBPyConnection, record: BatchRecord, loaded_at: datetime, first_file_id: int
 ) -> None:
-    # The loaded ones first: their ids are those of `incoming`.
-    files = record.with_status("loaded") + record.with_status("repeated") + record.with_status("refused")
-    for file_id, file in enumerate(files, start=first_file_id):
-        write_file_row(connection, record, file, file_id)
+    # The loaded ones first: their ids are those of `incoming`, and the repeated ones refer to them.
+    loaded = record.with_status("loaded")
+    write_file_rows(connection, record, loaded, first_file_id)
+    others = record.with_status("repeated") + record.with_status("refused")
+    write_file_rows(connection, record, others, first_file_id + len(loaded))
     sums = ", ".join(f"{name} = counts.{name}" for name in COUNT_COLUMNS)
     connection.execute(
         f"""update raw.event_files as files set {sums}
@@ -197,22 +200,45 @@ def _write_files(
     )
 
 
-def write_file_row(
-    connection: duckdb.DuckDBPyConnection, record: BatchRecord, file: JournalFile, file_id: int
+def write_file_rows(
+    connection: duckdb.DuckDBPyConnection,
+    record: BatchRecord,
+    files: Sequence[JournalFile],
+    first_file_id: int,
 ) -> None:
-    """The manifest's row of a file, with all counts 0; `repeated_of` is the first file with its content."""
+    """The manifest's rows of files, with all counts 0; `repeated_of` is the first file with its content."""
+    if not files:
+        return
+    # One statement for all: a statement a file costs 1.2 ms each.
     connection.execute(
         """insert into raw.event_files
             (file_id, batch_id, file_kind, file_name, content_hash, status, refused_reason, byte_count,
              loaded_at, received_count, accepted_count, duplicate_count, rejected_count, suppressed_count,
              repeated_of)
-        select ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, case when ? = 'repeated' then min(file_id) end
-        from raw.event_files
-        where content_hash = ? and status = 'loaded'""",
-        [file_id, record.batch_id, file.kind, file.name, file.content_hash, file.status,
-         file.refused_reason, file.byte_count, record.loaded_at.replace(tzinfo=None), file.status,
-         file.content_hash],
-    )  # fmt: skip
+        with listed as (
+            select unnest(?::bigint[]) as file_id, unnest(?::varchar[]) as file_kind,
+                unnest(?::varchar[]) as file_name, unnest(?::varchar[]) as content_hash,
+                unnest(?::varchar[]) as status, unnest(?::varchar[]) as refused_reason,
+                unnest(?::bigint[]) as byte_count
+        ),
+
+        firsts as (
+            select content_hash, min(file_id) as file_id from raw.event_files
+            where status = 'loaded' group by content_hash
+        )
+
+        select listed.file_id, ?, listed.file_kind, listed.file_name, listed.content_hash, listed.status,
+            listed.refused_reason, listed.byte_count, ?, 0, 0, 0, 0, 0, firsts.file_id
+        from listed
+        left join firsts on listed.content_hash = firsts.content_hash and listed.status = 'repeated'
+        order by listed.file_id""",
+        [
+            list(range(first_file_id, first_file_id + len(files))),
+            *([getattr(file, name) for file in files] for name in _LISTED),
+            record.batch_id,
+            record.loaded_at.replace(tzinfo=None),
+        ],
+    )
 
 
 def _summary(connection: duckdb.DuckDBPyConnection, batch_id: int, file_count: int) -> BatchSummary:

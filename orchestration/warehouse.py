@@ -20,6 +20,7 @@ import duckdb
 
 from orchestration.raw_schema import create_statements
 from orchestration.settings import Settings
+from orchestration.shortage import shortages_named
 
 MEMORY_LIMIT: Final = "4GB"
 THREADS: Final = 2
@@ -101,7 +102,10 @@ def open_warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         raise RuntimeError("open_warehouse needs writer_lock around it")
     settings.tmp.mkdir(parents=True, exist_ok=True)
     try:
-        with duckdb.connect(str(settings.warehouse_file), config=connection_config(settings)) as connection:
+        with (
+            shortages_named(f"writing to {settings.warehouse_file.name}", settings.warehouse_file.parent),
+            duckdb.connect(str(settings.warehouse_file), config=connection_config(settings)) as connection,
+        ):
             for statement in create_statements():
                 connection.execute(statement)
             yield connection
@@ -109,8 +113,8 @@ def open_warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
         # A file that is cut short opens, and fails only where it is read.
         raise WarehouseDamaged(
             f"The warehouse {settings.warehouse_file.name} can't be read or written "
-            f"({type(error).__name__}). If the disk is full, free space and try again; else `engagement "
-            "recover` rebuilds it from the archive. Nothing that was loaded is lost."
+            f"({type(error).__name__}). `engagement recover` rebuilds it from the archive. Nothing that was "
+            "loaded is lost."
         ) from error
 
 

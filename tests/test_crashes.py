@@ -29,10 +29,10 @@ KILLS = int(os.environ.get("KILLS", "24"))
 EVENTS = 200_000
 NAMED_STEPS = [
     "orchestration.micro_batch:wipe_folder:after:1",
-    "orchestration.micro_batch:seal:before:2",
+    "orchestration.sealing:seal:before:2",
     "orchestration.archive:make_durable:before:1",
     "orchestration.archive:make_durable:before:2",
-    "orchestration.micro_batch:seal:after:2",
+    "orchestration.sealing:seal:after:2",
     "orchestration.micro_batch:write_record:before:1",
     "orchestration.micro_batch:write_record:after:1",
     "orchestration.raw_events:decide_duplicates:after:1",
@@ -40,7 +40,8 @@ NAMED_STEPS = [
     "orchestration.raw_events:_write_counts:after:1",
     "orchestration.raw_events:_summary:after:1",
     "orchestration.micro_batch:load_batch:after:1",
-    "orchestration.micro_batch:_retire_loaded:after:1",
+    "orchestration.micro_batch:remember:after:1",
+    "orchestration.micro_batch:put_away:after:1",
     "orchestration.micro_batch:delete_old_originals:before:2",
 ]
 PUBLISHING_STEPS = [

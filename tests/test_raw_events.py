@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestration import micro_batch
+from orchestration import sealing
 from orchestration.archive import SealedFile, seal
 from orchestration.event_files import LandedFile
 from orchestration.micro_batch import LandingMissing, LoadSummary, load_pending
@@ -220,7 +220,7 @@ def test_a_file_that_breaks_the_program_is_refused_and_the_others_are_loaded(
             raise RuntimeError("nobody foresaw this")
         return seal(file, *arguments)
 
-    monkeypatch.setattr(micro_batch, "seal", break_on_bad)
+    monkeypatch.setattr(sealing, "seal", break_on_bad)
     land(settings, "bad.ndjson", lines(event()))
     summary = load(settings, "good.ndjson", event(eventId="e2"))
     assert summary.accounting == Accounting(received=1, accepted=1)
