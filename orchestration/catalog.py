@@ -20,6 +20,7 @@ from orchestration.event_files import FileRefused, LandedFile, LineReader
 from orchestration.journal import BatchRecord, FileKind, make_durable
 from orchestration.privacy import mask_text
 from orchestration.raw_events import next_file_id, write_file_rows
+from orchestration.sealing import refuse_half_zstd
 
 CATALOGUES: Final[Mapping[FileKind, dict[str, str]]] = {
     # key of the landed object → column of the table; the first ones are the row's identity
@@ -156,6 +157,7 @@ def read_or_refuse(file: LandedFile, say: Callable[[str], None]) -> CatalogueRow
         say(f"{file.shown_name} is no catalogue: name it capsules.ndjson or content.ndjson")
         return FileRefused("no_json")
     try:
+        refuse_half_zstd(file)
         found = read_catalogue(file, catalogue)
     except FileRefused as refusal:
         return refusal

@@ -1,11 +1,13 @@
 """Batches become rows exactly once, whatever the order of arrival."""
 
+import gzip
 import itertools
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from orchestration import sealing
 from orchestration.archive import SealedFile, seal
@@ -195,6 +197,15 @@ def test_catalogues_keep_the_newest_row_and_report_bad_lines(settings: Settings)
         ("a", "New", "Ada")
     ]
     assert "Left out of the catalogue: catalog/capsules.ndjson, line 2: missing_field (capsuleId)" in said
+
+
+def test_a_catalogue_that_was_cut_short_is_refused(settings: Settings) -> None:
+    content = b"".join(b'{"capsuleId": "capsule-%d"}\n' % number for number in range(500))
+    for packed in (zstandard.compress(content), gzip.compress(content)):
+        name = "capsules.ndjson"
+        (settings.landing / "catalog" / name).write_bytes(packed[:-30])
+        assert list(load_pending(settings).refused) == [f"catalog/{name}"]
+    assert rows(settings, "select count(*) from raw.capsules") == [(0,)]
 
 
 def test_no_name_of_a_file_stops_the_others(settings: Settings) -> None:
