@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,6 +70,33 @@ def generate_docs(settings: Settings) -> Path:
     if not outcome.success:
         raise DbtFailed(f"dbt can't write its documentation: {_first_line(outcome.exception)}")
     return settings.home / "dbt" / "static_index.html"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceAge:
+    """How old the newest row of a raw table is. `status`: pass, warn or error, by the source's yml."""
+
+    table: str
+    status: str
+    age_seconds: float
+
+
+def source_freshness(settings: Settings) -> list[SourceAge]:
+    """`dbt source freshness` over the warehouse; the caller holds the writer lock.
+
+    A table without a row has no age and is left out: nothing is late where nothing was ever sent.
+    """
+    output = settings.home / "dbt" / "sources.json"
+    outcome = _invoke(["source", "freshness", "--output", str(output)], settings, lambda event: None)
+    results = list(getattr(outcome.result, "results", None) or [])
+    if not results:
+        raise DbtFailed(f"dbt measured no source: {_first_line(outcome.exception) or 'none has thresholds'}")
+    return [
+        SourceAge(result.node.name, str(result.status), float(result.age))
+        for result in results
+        # dbt gives a table without a row the year 1.
+        if getattr(result, "max_loaded_at", datetime.min).year > 1
+    ]
 
 
 def parse_when_stale() -> Path:

@@ -2,10 +2,29 @@
 
 import dagster as dg
 
+from orchestration.checks import raw_batch_quality, source_freshness
+
+# No load waits for these; importing Great Expectations alone takes longer than loading a small batch.
+_UNHURRIED = dg.AssetSelection.checks(raw_batch_quality, source_freshness)
+
 # In process: the default executor starts a process a step, 7–10 s for two trivial assets (measured).
 micro_batch = dg.define_asset_job(
     "micro_batch",
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() - _UNHURRIED,
     executor_def=dg.in_process_executor,
     description="Loads every complete landed file, builds and tests the models, publishes the marts.",
+)
+
+hourly_quality = dg.define_asset_job(
+    "hourly_quality",
+    selection=dg.AssetSelection.checks(raw_batch_quality),
+    executor_def=dg.in_process_executor,
+    description="Judges the newest raw batches with the Great Expectations suite; blocks nothing.",
+)
+
+nightly = dg.define_asset_job(
+    "nightly",
+    selection=dg.AssetSelection.checks(source_freshness),
+    executor_def=dg.in_process_executor,
+    description="What is too slow for every batch: how old the sources are.",
 )

@@ -65,9 +65,11 @@ def wipe_drafts(archive: Path) -> None:
                 draft.unlink(missing_ok=True)
 
 
-def read_records(archive: Path) -> Iterator[BatchRecord]:
-    """All records in the order of their batches."""
+def read_records(archive: Path, from_batch: int = 0) -> Iterator[BatchRecord]:
+    """All records in the order of their batches, the older ones than `from_batch` left out."""
     for path in sorted((archive / "batches").glob("*.json")):
+        if int(path.stem) < from_batch:
+            continue
         found = json.loads(path.read_text(encoding="utf-8"))
         yield BatchRecord(
             found["batch_id"],

@@ -111,5 +111,17 @@ def print_status(state: dict[str, Any]) -> None:
             f"  {file['loaded_at']}  {file['file_name']}  {file['status']}, "
             f"{file['accepted_count']:,} accepted"
         )
+    if state["quality"]:
+        _print_quality(state["quality"])
     sizes = ", ".join(f"{name} {size / 1e6:,.1f} MB" for name, size in state["disk_bytes"].items())
     click.echo(f"Disk: {sizes}")
+
+
+def _print_quality(quality: dict[str, Any]) -> None:
+    failed = quality["failed"]
+    click.echo(
+        f"Quality of batches {quality['first_batch']} to {quality['last_batch']} ({quality['checked_at']}): "
+        f"{quality['judged_count'] - len(failed)} of {quality['judged_count']} expectations hold"
+    )
+    for check in failed:
+        click.echo(f"  {check['severity']}: {check['sentence']} Found: {check['found']}")

@@ -21,6 +21,8 @@ UNFINISHED: Final = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
+# These never hold the writer lock, so it tells nothing about them; Dagster's own run monitoring ends them.
+LOCKLESS_JOBS: Final = frozenset({"hourly_quality"})
 # From the start of its process to the moment a run holds the lock.
 START_SECONDS: Final = 90
 
@@ -53,7 +55,11 @@ def end_dead_runs(instance: dg.DagsterInstance, settings: Settings, *, is_first_
     old = [
         record.dagster_run
         for record in records
-        if is_first_start or (now - record.create_timestamp).total_seconds() > START_SECONDS
+        if is_first_start
+        or (
+            record.dagster_run.job_name not in LOCKLESS_JOBS
+            and (now - record.create_timestamp).total_seconds() > START_SECONDS
+        )
     ]
     if not old:
         return 0

@@ -2,8 +2,9 @@
 
 import dagster as dg
 
-from orchestration.jobs import micro_batch
+from orchestration.jobs import hourly_quality, micro_batch, nightly
 from orchestration.micro_batch import delete_old_originals, is_behind
+from orchestration.quality import has_unchecked
 from orchestration.run_history import UNFINISHED, delete_old_runs, end_dead_runs
 from orchestration.settings import load_settings
 
@@ -27,3 +28,22 @@ def safety_net(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.Skip
     if not is_behind(settings):
         return dg.SkipReason("The publication holds everything that was loaded")
     return dg.RunRequest()
+
+
+@dg.schedule(
+    job=hourly_quality,
+    # Not on the full hour, when senders that write once an hour have just landed their files.
+    cron_schedule="17 * * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def every_hour() -> dg.RunRequest | dg.SkipReason:
+    """Judges the raw batches that arrived since the last run."""
+    if not has_unchecked(load_settings()):
+        return dg.SkipReason("No batch arrived since the last run")
+    return dg.RunRequest()
+
+
+# At night, when few files land: it waits for the writer and the writer for it.
+every_night = dg.ScheduleDefinition(
+    job=nightly, cron_schedule="37 3 * * *", default_status=dg.DefaultScheduleStatus.RUNNING
+)

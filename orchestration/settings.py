@@ -99,6 +99,11 @@ class Settings(BaseSettings):
         return self.home / "exports"
 
     @property
+    def quality(self) -> Path:
+        """Results of the quality suite over raw batches: `results.json` and the pages `data_docs/`."""
+        return self.home / "quality"
+
+    @property
     def dagster_home(self) -> Path:
         """Dagster's run storage, logs and artifacts."""
         return self.home / "dagster"

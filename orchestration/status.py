@@ -11,6 +11,7 @@ import duckdb
 
 from orchestration.micro_batch import LandingMissing, view_pending
 from orchestration.publication import MARTS_FILE, current_manifest
+from orchestration.quality import last_results
 from orchestration.settings import Settings
 
 _LAST_FILES: Final = 10
@@ -38,12 +39,30 @@ def state_of(settings: Settings, now: datetime) -> dict[str, Any]:
         "rejected_by_reason": _rejected(marts) if marts else {},
         "last_batches": _batches(marts) if marts else [],
         "last_files": _files(marts) if marts else [],
+        "quality": _quality(settings),
         "disk_bytes": {
             folder.name: _folder_bytes(folder)
             for folder in (settings.landing, settings.archive, settings.warehouse_file.parent,
                            settings.published)
         },
     }  # fmt: skip
+
+
+def _quality(settings: Settings) -> dict[str, Any] | None:
+    """The last run of the quality suite: counts and what does not hold; null before the first."""
+    results = last_results(settings)
+    if results is None:
+        return None
+    judged = [check for check in results["checks"] if check["passed"] is not None]
+    return {
+        "checked_at": results["checked_at"],
+        "first_batch": results["first_batch"],
+        "last_batch": results["last_batch"],
+        "looked_at": results["looked_at"],
+        "judged_count": len(judged),
+        "failed": [check for check in judged if not check["passed"]],
+        "data_docs": str(settings.quality / "data_docs" / "index.html"),
+    }
 
 
 def _landing(settings: Settings) -> dict[str, Any]:

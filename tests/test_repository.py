@@ -189,6 +189,7 @@ def test_the_app_is_apart_from_the_orchestration() -> None:
 def test_arithmetic_and_shells_are_apart() -> None:
     shells = {
         "assets.py",
+        "checks.py",
         "jobs.py",
         "sensors.py",
         "schedules.py",

@@ -77,3 +77,14 @@ def test_an_old_run_is_ended_unless_somebody_holds_the_lock(
     holder.join()
     assert end_dead_runs(instance, settings) == 1
     assert statuses(instance) == ["FAILURE"]
+
+
+def test_a_run_that_never_holds_the_lock_is_not_judged_by_it(
+    instance: dg.DagsterInstance, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_history, "START_SECONDS", -1)
+    monkeypatch.setattr(run_history, "LOCKLESS_JOBS", frozenset({"idle"}))
+    start_and_vanish(instance)
+    assert end_dead_runs(instance, settings) == 0
+    # When the orchestrator starts, no process of the last one lives.
+    assert end_dead_runs(instance, settings, is_first_start=True) == 1
