@@ -9,7 +9,6 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,11 +90,14 @@ def source_freshness(settings: Settings) -> list[SourceAge]:
     results = list(getattr(outcome.result, "results", None) or [])
     if not results:
         raise DbtFailed(f"dbt measured no source: {_first_line(outcome.exception) or 'none has thresholds'}")
+    for result in results:
+        if str(result.status) == "runtime error":
+            raise DbtFailed(f"dbt can't measure {result.node.name}: {_first_line(result.message)}")
     return [
         SourceAge(result.node.name, str(result.status), float(result.age))
         for result in results
         # dbt gives a table without a row the year 1.
-        if getattr(result, "max_loaded_at", datetime.min).year > 1
+        if result.max_loaded_at.year > 1
     ]
 
 
