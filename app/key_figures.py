@@ -106,9 +106,7 @@ def all_figures(view: View) -> None:
                 "Value": value_text(change.value, metric.unit),
                 "Before": value_text(change.previous, metric.unit),
                 "Change": change_text(change, metric),
-                "What it means": metric.definition
-                if metric.is_available
-                else f"{metric.definition} Not measured yet.",
+                "What it means": metric.definition,
             }
         )
     for currency, change in found.revenue.items():

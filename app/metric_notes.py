@@ -17,6 +17,7 @@ GROUP_STARTS: Final[Mapping[str, str]] = {
     "turn_count": "Conversations",
     "content_access_count": "Content",
     "cta_impression_count": "Conversions",
+    "custom_event_count": "Custom events",
 }
 
 
@@ -59,6 +60,14 @@ _ENGAGED: Final = (
 _PER_CONVERSATION: Final = (
     "Chat tools often divide by all chats that were opened. Both are here: over sessions, and over the "
     "conversations in which the person said something."
+)
+_REPLIES: Final = (
+    "Help desks commonly show the first reply of a conversation only, or business hours. Here every "
+    "message of the person that got a reply counts, by the clock."
+)
+_TIME_LAG: Final = (
+    "Google Analytics 4 reports days to a key event from the first ad interaction it knows. Here both starts "
+    "are given, in seconds: the session that converted, and the person's first event within 30 days."
 )
 _CONVERTING: Final = (
     "Google Analytics 4 has a rate per session and one per user, and its user count is estimated; shops "
@@ -111,25 +120,43 @@ NOTES: Final[Mapping[str, Note]] = {
     ),
     "turns_per_session_avg": Note("turns / sessions", _PER_CONVERSATION),
     "turns_per_session_median": Note("middle of the turns of a session", _PER_CONVERSATION),
+    "turns_per_session_p90": Note(
+        "90th percentile of the turns of a session, interpolated", _PER_CONVERSATION
+    ),
     "conversation_count": Note("sessions with ≥ 1 turn"),
     "turns_per_conversation_avg": Note("turns / conversations", _PER_CONVERSATION),
     "turns_per_conversation_median": Note("middle of the turns of a conversation", _PER_CONVERSATION),
+    "turns_per_conversation_p90": Note(
+        "90th percentile of the turns of a conversation, interpolated", _PER_CONVERSATION
+    ),
     "messages_per_conversation_avg": Note("messages / conversations", _PER_CONVERSATION),
     "reply_seconds_median": Note(
         "middle of (first assistant message after it − message of the person), within the session",
-        "Help desks commonly show the first reply of a conversation only, or business hours. Here every "
-        "message of the person that got a reply counts, by the clock.",
+        _REPLIES,
+    ),
+    "reply_seconds_p95": Note(
+        "95th percentile of (first assistant message after it − message of the person), interpolated",
+        _REPLIES,
     ),
     "content_access_count": Note("openings, downloads and plays by the person"),
     "content_item_count": Note("distinct (capsule, content item) opened by the person"),
+    "citation_count": Note(
+        "content items shown in messages of the assistant, or accesses with action = cite"
+    ),
     "search_count": Note("interactions with action = search"),
     "zero_result_rate": Note("searches with resultCount = 0 / searches"),
+    "followed_search_rate": Note(
+        "searches with a later content access in their session / searches",
+        "Site-search reports often count a click on a result only. Capsules show no list of results, so any "
+        "content the person opens afterwards counts.",
+    ),
     "video_play_count": Note("distinct play ids, else (session, content item)"),
     "video_completion_rate": Note(
         "plays with ≥ 95 % watched / plays",
         "Google Analytics 4 sends `video_complete` when the end is reached, also by a jump to it. Here "
         "the union of the watched intervals must cover 95 % of the video.",
     ),
+    "video_watched_seconds_avg": Note("Σ watched seconds / plays of which they are known"),
     "cta_impression_count": Note("interactions with action = cta_impression"),
     "cta_click_count": Note("interactions with action = cta_click"),
     "cta_click_through_rate": Note(
@@ -151,7 +178,32 @@ NOTES: Final[Mapping[str, Note]] = {
         "Chat tools divide by chats started, so that one person with three chats weighs three times.",
     ),
     "seconds_to_conversion_median": Note(
-        "middle of (first conversion of a visitor in the range − start of its session)"
+        "middle of (first conversion of a visitor in the range − start of its session)", _TIME_LAG
+    ),
+    "seconds_to_conversion_p75": Note(
+        "75th percentile of (first conversion of a visitor in the range − start of its session)", _TIME_LAG
+    ),
+    "seconds_to_conversion_p90": Note(
+        "90th percentile of (first conversion of a visitor in the range − start of its session)", _TIME_LAG
+    ),
+    "seconds_to_conversion_avg": Note(
+        "mean of (first conversion of a visitor in the range − start of its session)", _TIME_LAG
+    ),
+    "seconds_from_first_touch_median": Note(
+        "middle of (first conversion of a visitor in the range − its first event within 30 days)",
+        _TIME_LAG,
+    ),
+    "seconds_from_first_touch_p75": Note(
+        "75th percentile of (first conversion of a visitor in the range − its first event within 30 days)",
+        _TIME_LAG,
+    ),
+    "seconds_from_first_touch_p90": Note(
+        "90th percentile of (first conversion of a visitor in the range − its first event within 30 days)",
+        _TIME_LAG,
+    ),
+    "seconds_from_first_touch_avg": Note(
+        "mean of (first conversion of a visitor in the range − its first event within 30 days)",
+        _TIME_LAG,
     ),
     "revenue": Note(
         "Σ amount of conversions, per currency",
@@ -159,4 +211,5 @@ NOTES: Final[Mapping[str, Note]] = {
         "facts of the capsule, so amounts of different currencies are never added; refunds are negative, "
         "an unreadable amount is a conversion without a value.",
     ),
+    "custom_event_count": Note("events with event_type = custom"),
 }

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import yaml  # type: ignore[import-untyped]
 
+from app.measures import MEASURES_ALONG, Measure
 from app.metric_notes import GROUP_STARTS, NOTES, Note
-from app.metrics import CTA_MEASURES, METRICS, Measure, Metric, measure_of
+from app.metrics import METRICS, Metric, measure_of
 from app.statements import RELATIONS, parts_of
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -32,8 +33,9 @@ _RELATION_NOTES: Final = {
     "conversions": "`visitor_conversion_number` numbers a visitor's conversions within the selection",
     "ctas": "per capsule: `offered_count` is its impressions when it sends any, else its sessions with a "
     "view; `reacted_count` its clicks, else its sessions with a click, never more than offered",
-    "cta_days": "per capsule and CTA: `offered_count` is its impressions, `clicked_count` its clicks, "
-    "`reacted_count` the clicks up to the impressions",
+    "cta_hours": "per capsule and CTA: `offered_count` is its impressions where the capsule sends any, "
+    "else the sessions of the capsule with a view; `reacted_count` its clicks, else its sessions with a "
+    "click, never more than offered",
 }
 
 
@@ -139,9 +141,17 @@ def _computed_lines(metric: Metric, marts: Mapping[str, Mart]) -> Iterator[str]:
             yield f"  {_part_line(part, marts)}"
     else:
         yield _line_of(measure, marts)
-    if metric.id in CTA_MEASURES:
-        by_cta = _line_of(CTA_MEASURES[metric.id], marts)
-        yield by_cta.replace("- Computed", "- Along a CTA or its type", 1)
+    yield from _along_lines(metric.id, marts)
+
+
+def _along_lines(metric_id: str, marts: Mapping[str, Mart]) -> Iterator[str]:
+    """Along what another mart answers, and how."""
+    dimensions: dict[Measure, list[str]] = {}
+    for dimension, measures in MEASURES_ALONG.items():
+        if metric_id in measures:
+            dimensions.setdefault(measures[metric_id], []).append(f"`{dimension}`")
+    for measure, named in dimensions.items():
+        yield _line_of(measure, marts).replace("- Computed", f"- Along {' and '.join(named)}", 1)
 
 
 def _part_line(part: str, marts: Mapping[str, Mart]) -> str:

@@ -4,31 +4,34 @@ Why it exists: the dashboard, `engagement metrics`, the exports and every "how i
 read the same entry, so that a figure cannot mean two things. Definitions repeat `METRICS.md`.
 Not here: how a query is put together (`queries.py`), periods (`comparison.py`), how a number is
 written for people (`format.py`).
-
-An expression is SQL over one *relation* of `queries.RELATIONS`; over the relation `combined` it is
-SQL over other measures of this registry, named by their id.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from app.measures import (
+    IS_IDENTIFIED,
+    SUPPORTING_MEASURES,
+    Measure,
+    activity,
+    combined,
+    conversions,
+    first_conversions,
+    measure_along,
+    percentile,
+    ratio,
+    session_figure,
+    sessions,
+)
+
 Unit = Literal["count", "seconds", "rate", "number", "money"]
 Direction = Literal["up", "down", "neutral"]
-Relation = Literal["activity", "sessions", "conversions", "ctas", "cta_days", "content", "combined"]
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One aggregate over one relation; `is_additive` ones are 0, the others null, over no rows."""
-
-    relation: Relation
-    expression: str
-    is_additive: bool = True
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A published figure. Without a `measure` its model does not exist yet: the value is null."""
+    """A published figure; `revenue`, per currency, has a query of its own and no measure."""
 
     id: str
     label: str
@@ -37,208 +40,170 @@ class Metric:
     definition: str
     measure: Measure | None
 
-    @property
-    def is_available(self) -> bool:
-        """Whether the marts of this version can answer it. `revenue` has its own query."""
-        return self.measure is not None or self.unit == "money"
-
-
-def _ratio(numerator: str, denominator: str) -> str:
-    """SQL of a fraction that is NULL, not infinite, over nothing."""
-    return f"cast({numerator} as double) / nullif({denominator}, 0)"
-
-
-def _percentile(share: float, column: str, condition: str) -> str:
-    return f"percentile_cont({share}) within group (order by {column}) filter (where {condition})"
-
-
-def _activity(expression: str) -> Measure:
-    return Measure("activity", expression)
-
-
-def _sessions(expression: str) -> Measure:
-    return Measure("sessions", expression)
-
-
-def _session_figure(expression: str) -> Measure:
-    return Measure("sessions", expression, is_additive=False)
-
-
-def _conversions(expression: str) -> Measure:
-    return Measure("conversions", expression)
-
-
-def _combined(expression: str) -> Measure:
-    return Measure("combined", expression, is_additive=False)
-
-
-_IS_IDENTIFIED = "visitor_tier in ('user', 'visitor')"
-
-SUPPORTING_MEASURES: Final[dict[str, Measure]] = {
-    # Parts of published figures; never published themselves.
-    "identified_visitor_count": _activity(f"count(distinct visitor_key) filter (where {_IS_IDENTIFIED})"),
-    "conversing_visitor_count": _activity("count(distinct visitor_key) filter (where turn_count > 0)"),
-    "lead_visitor_count": _conversions("count(distinct visitor_key) filter (where is_lead)"),
-}
-
-# Sessions do not know which CTA was shown: along a CTA these figures come from its own mart. There is
-# no session rate of one CTA: one that is never sent as shown has no click-through rate.
-CTA_MEASURES: Final[dict[str, Measure]] = {
-    "cta_impression_count": Measure("cta_days", "sum(offered_count)"),
-    "cta_click_count": Measure("cta_days", "sum(clicked_count)"),
-    "cta_click_through_rate": Measure(
-        "cta_days", _ratio("sum(reacted_count)", "sum(offered_count)"), is_additive=False
-    ),
-}
 
 METRICS: Final[tuple[Metric, ...]] = (
     Metric(
         "view_count", "Views", "count", "up",
         "Events of type view, counted on the day they happened.",
-        _activity("sum(view_count)"),
+        activity("sum(view_count)"),
     ),
     Metric(
         "unique_viewer_count", "Unique viewers", "count", "up",
         "Distinct visitors with at least one view, counted exactly for the chosen range and "
         "filters; never a sum of days.",
-        _activity("count(distinct visitor_key) filter (where view_count > 0)"),
+        activity("count(distinct visitor_key) filter (where view_count > 0)"),
     ),
     Metric(
         "session_count", "Sessions", "count", "up",
         "The events of one session id on one capsule, cut where more than 30 minutes pass between two of "
         "them. A session belongs to the day it started.",
-        _sessions("count(*)"),
+        sessions("count(*)"),
     ),
     Metric(
         "visitor_count", "Visitors", "count", "up",
         "Distinct visitors with any event, counted exactly for the chosen range and filters; "
         "never a sum of days.",
-        _activity("count(distinct visitor_key)"),
+        activity("count(distinct visitor_key)"),
     ),
     Metric(
         "new_visitor_count", "New visitors", "count", "up",
         "Visitors we can recognise who have no earlier session on the same capsule anywhere in "
         "the kept history.",
-        _combined("identified_visitor_count - returning_visitor_count"),
+        combined("identified_visitor_count - returning_visitor_count"),
     ),
     Metric(
         "returning_visitor_count", "Returning visitors", "count", "up",
         "Visitors who have an earlier session on the same capsule anywhere in the kept history, "
         "not only inside the chosen range.",
-        _activity(
-            f"count(distinct visitor_key) filter (where is_returning and {_IS_IDENTIFIED})"
+        activity(
+            f"count(distinct visitor_key) filter (where is_returning and {IS_IDENTIFIED})"
         ),
     ),
     Metric(
         "unknown_visitor_count", "Unknown visitors", "count", "neutral",
         "Visitors without a lasting identity: nobody can say whether they came before. New, "
         "returning and unknown visitors add up to all visitors.",
-        _combined("visitor_count - identified_visitor_count"),
+        combined("visitor_count - identified_visitor_count"),
     ),
     Metric(
         "return_visit_rate", "Return visit rate", "rate", "up",
         "Returning visitors divided by new and returning visitors; unknown visitors are left out.",
-        _combined(_ratio("returning_visitor_count", "identified_visitor_count")),
+        combined(ratio("returning_visitor_count", "identified_visitor_count")),
     ),
     Metric(
         "session_seconds_avg", "Average session duration", "seconds", "up",
         "Last minus first event of a session, on average. Sessions of one event count with 0.",
-        _session_figure("avg(session_seconds)"),
+        session_figure("avg(session_seconds)"),
     ),
     Metric(
         "session_seconds_median", "Median session duration", "seconds", "up",
         "Half of the sessions are at least this long, from first to last event.",
-        _session_figure(_percentile(0.5, "session_seconds", "true")),
+        session_figure(percentile(0.5, "session_seconds")),
     ),
     Metric(
         "session_seconds_p90", "Session duration, 90th percentile", "seconds", "up",
         "Nine sessions in ten are at most this long, from first to last event.",
-        _session_figure(_percentile(0.9, "session_seconds", "true")),
+        session_figure(percentile(0.9, "session_seconds")),
     ),
     Metric(
         "engaged_seconds_total", "Time on capsule, total", "seconds", "up",
         "Sum of the gaps between the events of a session, each gap counted up to 60 seconds.",
-        _sessions("sum(engaged_seconds)"),
+        sessions("sum(engaged_seconds)"),
     ),
     Metric(
         "engaged_seconds_avg", "Time on capsule", "seconds", "up",
         "Engaged time per session: the gaps between its events, each counted up to 60 seconds.",
-        _session_figure("avg(engaged_seconds)"),
+        session_figure("avg(engaged_seconds)"),
     ),
     Metric(
         "bounce_count", "Bounces", "count", "down",
         "Sessions with exactly one view and no other action by the person: no message, content "
         "access, click, conversion, search, feedback or custom event.",
-        _sessions("count(*) filter (where is_bounce)"),
+        sessions("count(*) filter (where is_bounce)"),
     ),
     Metric(
         "bounce_rate", "Bounce rate", "rate", "down",
         "Bounces divided by the sessions with at least one view.",
-        _session_figure(
-            _ratio("count(*) filter (where is_bounce)", "count(*) filter (where view_count > 0)")
+        session_figure(
+            ratio("count(*) filter (where is_bounce)", "count(*) filter (where view_count > 0)")
         ),
     ),
     Metric(
         "engaged_session_count", "Engaged sessions", "count", "up",
         "Sessions with at least one turn, content access or conversion, or two views, or 10 "
         "seconds of engaged time.",
-        _sessions("count(*) filter (where is_engaged)"),
+        sessions("count(*) filter (where is_engaged)"),
     ),
     Metric(
         "engagement_rate", "Engagement rate", "rate", "up",
         "Engaged sessions divided by all sessions.",
-        _session_figure(_ratio("count(*) filter (where is_engaged)", "count(*)")),
+        session_figure(ratio("count(*) filter (where is_engaged)", "count(*)")),
     ),
     Metric(
         "turn_count", "Turns", "count", "up",
         "Messages written by the person, counted on the day they happened.",
-        _activity("sum(turn_count)"),
+        activity("sum(turn_count)"),
     ),
     Metric(
         "message_count", "Messages", "count", "up",
         "Messages of the person and of the assistant; system and tool messages are left out.",
-        _activity("sum(message_count)"),
+        activity("sum(message_count)"),
     ),
     Metric(
         "turns_per_session_avg", "Turns per session", "number", "up",
         "Messages written by the person, on average over all sessions.",
-        _session_figure("avg(turn_count)"),
+        session_figure("avg(turn_count)"),
     ),
     Metric(
         "turns_per_session_median", "Median turns per session", "number", "up",
         "Half of all sessions have at least this many turns.",
-        _session_figure(_percentile(0.5, "turn_count", "true")),
+        session_figure(percentile(0.5, "turn_count")),
+    ),
+    Metric(
+        "turns_per_session_p90", "Turns per session, 90th percentile", "number", "up",
+        "Nine sessions in ten have at most this many turns.",
+        session_figure(percentile(0.9, "turn_count")),
     ),
     Metric(
         "conversation_count", "Conversations", "count", "up",
         "Sessions with at least one turn.",
-        _sessions("count(*) filter (where turn_count > 0)"),
+        sessions("count(*) filter (where turn_count > 0)"),
     ),
     Metric(
         "turns_per_conversation_avg", "Turns per conversation", "number", "up",
         "Messages written by the person, on average over the sessions with at least one turn.",
-        _session_figure("avg(turn_count) filter (where turn_count > 0)"),
+        session_figure("avg(turn_count) filter (where turn_count > 0)"),
     ),
     Metric(
         "turns_per_conversation_median", "Median turns per conversation", "number", "up",
         "Half of the conversations have at least this many turns.",
-        _session_figure(_percentile(0.5, "turn_count", "turn_count > 0")),
+        session_figure(percentile(0.5, "turn_count", "turn_count > 0")),
+    ),
+    Metric(
+        "turns_per_conversation_p90", "Turns per conversation, 90th percentile", "number", "up",
+        "Nine conversations in ten have at most this many turns.",
+        session_figure(percentile(0.9, "turn_count", "turn_count > 0")),
     ),
     Metric(
         "messages_per_conversation_avg", "Messages per conversation", "number", "up",
         "Messages of the person and of the assistant, on average over conversations.",
-        _session_figure("avg(message_count) filter (where turn_count > 0)"),
+        session_figure("avg(message_count) filter (where turn_count > 0)"),
     ),
     Metric(
         "reply_seconds_median", "Median reply time", "seconds", "down",
         "From a message of the person to the first assistant message after it in the session.",
-        None,
+        Measure("turns", percentile(0.5, "reply_seconds"), is_additive=False),
+    ),
+    Metric(
+        "reply_seconds_p95", "Reply time, 95th percentile", "seconds", "down",
+        "Nineteen replies in twenty came within this time after the message of the person.",
+        Measure("turns", percentile(0.95, "reply_seconds"), is_additive=False),
     ),
     Metric(
         "content_access_count", "Content accesses", "count", "up",
         "Documents, videos, links and other content items opened by a person; citations by the "
         "assistant are counted apart.",
-        _activity("sum(content_access_count)"),
+        activity("sum(content_access_count)"),
     ),
     Metric(
         "content_item_count", "Content items used", "count", "up",
@@ -249,39 +214,62 @@ METRICS: Final[tuple[Metric, ...]] = (
         ),
     ),
     Metric(
+        "citation_count", "Citations", "count", "neutral",
+        "Content items cited by the assistant; a person opened none of them by that.",
+        activity("sum(citation_count)"),
+    ),
+    Metric(
         "search_count", "Searches", "count", "up",
         "Searches made inside capsules, counted on the day they happened.",
-        _activity("sum(search_count)"),
+        activity("sum(search_count)"),
     ),
     Metric(
         "zero_result_rate", "Searches without a result", "rate", "down",
         "Searches that found nothing divided by all searches.",
         Measure(
             "activity",
-            _ratio("sum(zero_result_search_count)", "sum(search_count)"),
+            ratio("sum(zero_result_search_count)", "sum(search_count)"),
+            is_additive=False,
+        ),
+    ),
+    Metric(
+        "followed_search_rate", "Searches that led to content", "rate", "up",
+        "Searches after which the person opened a content item in the same session, divided by all "
+        "searches.",
+        Measure(
+            "searches",
+            ratio("count(*) filter (where is_followed_by_access)", "count(*)"),
             is_additive=False,
         ),
     ),
     Metric(
         "video_play_count", "Video plays", "count", "up",
         "Distinct plays of a video.",
-        None,
+        Measure("videos", "count(*)"),
     ),
     Metric(
         "video_completion_rate", "Video completion rate", "rate", "up",
         "Plays of which 95 % was watched divided by all plays; skipping to the end is not "
         "watching.",
-        None,
+        Measure(
+            "videos", ratio("count(*) filter (where is_completed)", "count(*)"), is_additive=False
+        ),
+    ),
+    Metric(
+        "video_watched_seconds_avg", "Watched per play", "seconds", "up",
+        "Length of the union of the watched parts of a video, on average over the plays of which it "
+        "is known.",
+        Measure("videos", "avg(watched_seconds)", is_additive=False),
     ),
     Metric(
         "cta_impression_count", "CTA impressions", "count", "neutral",
         "Times a call to action was shown.",
-        _activity("sum(cta_impression_count)"),
+        activity("sum(cta_impression_count)"),
     ),
     Metric(
         "cta_click_count", "CTA clicks", "count", "up",
         "Clicks on calls to action, counted on the day they happened.",
-        _activity("sum(cta_click_count)"),
+        activity("sum(cta_click_count)"),
     ),
     Metric(
         "cta_click_through_rate", "CTA click-through rate", "rate", "up",
@@ -289,49 +277,92 @@ METRICS: Final[tuple[Metric, ...]] = (
         "click divided by sessions with a view. Never above 1.",
         Measure(
             "ctas",
-            _ratio("sum(reacted_count)", "sum(offered_count)"),
+            ratio("sum(reacted_count)", "sum(offered_count)"),
             is_additive=False,
         ),
     ),
     Metric(
         "conversion_count", "Conversions", "count", "up",
         "Conversion events and CTA clicks; the same order of the same type counts once.",
-        _conversions("count(*)"),
+        conversions("count(*)"),
     ),
     Metric(
         "converting_visitor_count", "Converting visitors", "count", "up",
         "Distinct visitors with at least one conversion.",
-        _conversions("count(distinct visitor_key)"),
+        conversions("count(distinct visitor_key)"),
     ),
     Metric(
         "conversion_rate", "Conversion rate", "rate", "up",
         "Distinct converting visitors divided by distinct visitors.",
-        _combined(_ratio("converting_visitor_count", "visitor_count")),
+        combined(ratio("converting_visitor_count", "visitor_count")),
     ),
     Metric(
         "lead_count", "Leads", "count", "up",
         "Conversions whose type is a lead, as listed in the seed conversion_types.",
-        _conversions("count(*) filter (where is_lead)"),
+        conversions("count(*) filter (where is_lead)"),
     ),
     Metric(
         "lead_capture_rate", "Lead capture rate", "rate", "up",
         "Visitors with a lead divided by visitors with at least one turn.",
-        _combined(_ratio("lead_visitor_count", "conversing_visitor_count")),
+        combined(ratio("lead_visitor_count", "conversing_visitor_count")),
     ),
     Metric(
         "seconds_to_conversion_median", "Median time to conversion", "seconds", "down",
         "From the start of the converting session to the visitor's first conversion of the "
         "chosen range.",
-        Measure(
-            "conversions",
-            _percentile(0.5, "seconds_from_session_start", "visitor_conversion_number = 1"),
-            is_additive=False,
-        ),
+        first_conversions(percentile(0.5, "seconds_from_session_start")),
+    ),
+    Metric(
+        "seconds_to_conversion_p75", "Time to conversion, 75th percentile", "seconds", "down",
+        "From the start of the converting session to the visitor's first conversion of the chosen "
+        "range, for three visitors in four at most.",
+        first_conversions(percentile(0.75, "seconds_from_session_start")),
+    ),
+    Metric(
+        "seconds_to_conversion_p90", "Time to conversion, 90th percentile", "seconds", "down",
+        "From the start of the converting session to the visitor's first conversion of the chosen "
+        "range, for nine visitors in ten at most.",
+        first_conversions(percentile(0.9, "seconds_from_session_start")),
+    ),
+    Metric(
+        "seconds_to_conversion_avg", "Time to conversion, average", "seconds", "down",
+        "From the start of the converting session to the visitor's first conversion of the chosen "
+        "range, on average.",
+        first_conversions("avg(seconds_from_session_start)"),
+    ),
+    Metric(
+        "seconds_from_first_touch_median", "First touch to conversion, median", "seconds", "down",
+        "From the visitor's first event on the capsule within the 30 days before to the first "
+        "conversion of the chosen range, for half of them at most; of visitors we can recognise.",
+        first_conversions(percentile(0.5, "seconds_from_first_touch")),
+    ),
+    Metric(
+        "seconds_from_first_touch_p75", "First touch to conversion, 75th percentile", "seconds", "down",
+        "From the visitor's first event on the capsule within the 30 days before to the first "
+        "conversion of the chosen range, for three in four at most; of visitors we can recognise.",
+        first_conversions(percentile(0.75, "seconds_from_first_touch")),
+    ),
+    Metric(
+        "seconds_from_first_touch_p90", "First touch to conversion, 90th percentile", "seconds", "down",
+        "From the visitor's first event on the capsule within the 30 days before to the first "
+        "conversion of the chosen range, for nine in ten at most; of visitors we can recognise.",
+        first_conversions(percentile(0.9, "seconds_from_first_touch")),
+    ),
+    Metric(
+        "seconds_from_first_touch_avg", "First touch to conversion, average", "seconds", "down",
+        "From the visitor's first event on the capsule within the 30 days before to the first "
+        "conversion of the chosen range, on average; of visitors we can recognise.",
+        first_conversions("avg(seconds_from_first_touch)"),
     ),
     Metric(
         "revenue", "Revenue", "money", "up",
         "Sum of conversion values per currency, never mixed; refunds are negative.",
         None,
+    ),
+    Metric(
+        "custom_event_count", "Custom events", "count", "neutral",
+        "Events of type custom, counted on the day they happened.",
+        activity("sum(custom_event_count)"),
     ),
 )  # fmt: skip
 
@@ -339,10 +370,14 @@ METRICS_BY_ID: Final[dict[str, Metric]] = {metric.id: metric for metric in METRI
 METRIC_IDS: Final[tuple[str, ...]] = tuple(METRICS_BY_ID)
 
 
-def measure_of(measure_id: str, *, is_by_cta: bool = False) -> Measure | None:
-    """The measure of a metric or of a supporting measure; None while its model is missing."""
-    if is_by_cta and measure_id in CTA_MEASURES:
-        return CTA_MEASURES[measure_id]
+def measure_of(measure_id: str, along: Collection[str] = ()) -> Measure | None:
+    """The measure of a metric or of a supporting measure, along the dimensions of keys and filters.
+
+    None for `revenue`, which has a query of its own.
+    """
+    swapped = measure_along(measure_id, along)
+    if swapped is not None:
+        return swapped
     if measure_id in SUPPORTING_MEASURES:
         return SUPPORTING_MEASURES[measure_id]
     return METRICS_BY_ID[measure_id].measure

@@ -13,13 +13,11 @@ Comparing = Literal["previous", "year", "none"]
 
 FILTER_DIMENSIONS: Final = (
     "channel", "source", "campaign", "country", "device", "browser", "os", "visitor_tier",
-    "cta_type", "cta_id", "conversion_type",
+    "cta_type", "cta_id", "conversion_type", "content", "content_type", "search_query", "topic",
+    "event_name",
 )  # fmt: skip
 TIME_KEYS: Final = ("hour", "day", "week", "month")
-DIMENSION_KEYS: Final = (
-    "capsule", "channel", "source", "campaign", "country", "device", "browser", "os",
-    "visitor_tier", "cta_type", "cta_id", "conversion_type",
-)  # fmt: skip
+DIMENSION_KEYS: Final = ("capsule", *FILTER_DIMENSIONS)
 KEYS: Final = TIME_KEYS + DIMENSION_KEYS
 # Days before and after them are typing errors, and an earlier period would leave the calendar.
 FIRST_YEAR: Final = 1970

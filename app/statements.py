@@ -13,7 +13,8 @@ from datetime import timedelta
 from typing import Any, Final
 
 from app.comparison import hour_bounds
-from app.metrics import METRICS_BY_ID, SUPPORTING_MEASURES, Measure, Relation, measure_of
+from app.measures import SUPPORTING_MEASURES, Measure, Relation
+from app.metrics import METRICS_BY_ID, measure_of
 from app.selection import TIME_KEYS, Selection
 
 UNKNOWN: Final = "unknown"
@@ -26,7 +27,7 @@ class Source:
 
     table: str
     day: str
-    hour: str | None
+    hour: str
     dimensions: Mapping[str, str]
 
 
@@ -44,9 +45,14 @@ _SESSION_DIMENSIONS: Final = {"capsule": "capsule_id"} | {
         "channel", "source", "campaign", "country", "device", "browser", "os", "visitor_tier"
     )
 }  # fmt: skip
-_CONVERSION_DIMENSIONS: Final = _SESSION_DIMENSIONS | {
-    name: f"coalesce(nullif({name}, ''), '{UNKNOWN}')" for name in ("cta_type", "cta_id", "conversion_type")
-}
+
+
+def _with(**columns: str) -> dict[str, str]:
+    """The dimensions of the session and these of the mart's own; an empty value is unknown."""
+    return _SESSION_DIMENSIONS | {
+        name: f"coalesce(nullif({column}, ''), '{UNKNOWN}')" for name, column in columns.items()
+    }
+
 
 RELATIONS: Final[dict[Relation, Source]] = {
     "activity": Source(
@@ -57,18 +63,30 @@ RELATIONS: Final[dict[Relation, Source]] = {
     ),
     "conversions": Source(
         "fct_conversions", "conversion_date", "date_trunc('hour', converted_at)",
-        _CONVERSION_DIMENSIONS,
+        _with(cta_type="cta_type", cta_id="cta_id", conversion_type="conversion_type"),
     ),
     "ctas": Source(
         "session_activity_hourly", "activity_date", "activity_hour_at", _SESSION_DIMENSIONS
     ),
-    # Without hours and sources: what is asked along those is null for its metrics.
-    "cta_days": Source(
-        "cta_performance_daily", "activity_date", None,
-        {name: _CONVERSION_DIMENSIONS[name] for name in ("capsule", *CTA_DIMENSIONS)},
+    "cta_hours": Source(
+        "cta_activity_hourly", "activity_date", "activity_hour_at",
+        _with(cta_type="cta_type", cta_id="cta_id"),
     ),
     "content": Source(
-        "fct_content_accesses", "activity_date", "activity_hour_at", _SESSION_DIMENSIONS
+        "fct_content_accesses", "activity_date", "activity_hour_at",
+        _with(content="content_id", content_type="content_type"),
+    ),
+    "turns": Source("fct_turns", "session_date", "session_hour_at", _with(topic="topic")),
+    "searches": Source(
+        "fct_searches", "activity_date", "activity_hour_at", _with(search_query="search_query")
+    ),
+    "videos": Source(
+        "fct_video_plays", "activity_date", "activity_hour_at",
+        _with(content="content_id", content_type="content_type"),
+    ),
+    "custom_events": Source(
+        "fct_custom_events", "activity_date", "date_trunc('hour', occurred_at)",
+        _with(event_name="event_name"),
     ),
 }  # fmt: skip
 
@@ -79,15 +97,15 @@ def parts_of(measure: Measure) -> list[str]:
     return [word for word in words if word in METRICS_BY_ID or word in SUPPORTING_MEASURES]
 
 
-def base_measures(metric_ids: Iterable[str], *, is_by_cta: bool = False) -> dict[str, Measure]:
-    """Every measure over a mart that the metrics need, combined ones taken apart."""
+def base_measures(metric_ids: Iterable[str], along: Collection[str] = ()) -> dict[str, Measure]:
+    """Every measure over a mart that the metrics need along these dimensions, combined ones taken apart."""
     found: dict[str, Measure] = {}
     for metric_id in metric_ids:
-        measure = measure_of(metric_id, is_by_cta=is_by_cta)
+        measure = measure_of(metric_id, along)
         if measure is None:
             continue
         if measure.relation == "combined":
-            found |= base_measures(parts_of(measure))
+            found |= base_measures(parts_of(measure), along)
         else:
             found[metric_id] = measure
     return found
@@ -96,20 +114,15 @@ def base_measures(metric_ids: Iterable[str], *, is_by_cta: bool = False) -> dict
 def answers(relation: Relation, selection: Selection, by: Sequence[str], tables: Collection[str]) -> bool:
     """Whether a relation has the mart, every key and every filter that is asked for."""
     source = RELATIONS[relation]
-    has_keys = all(
-        key in source.dimensions or (key in TIME_KEYS and (key != "hour" or source.hour)) for key in by
-    )
     return (
         source.table in tables
-        and has_keys
+        and all(key in source.dimensions or key in TIME_KEYS for key in by)
         and all(name in source.dimensions for name in selection.filters)
-        and (selection.until is None or source.hour is not None)
     )
 
 
 def key_expression(source: Source, key: str) -> str:
     if key == "hour":
-        assert source.hour is not None
         return source.hour
     if key == "day":
         return source.day
@@ -130,7 +143,7 @@ def conditions(source: Source, selection: Selection, parameters: dict[str, Any])
 
     first, last = bound("date_from", selection.date_from), bound("date_to", selection.date_to)
     found = [f"{source.day} between {first} and {last}"]
-    if selection.until is not None and source.hour is not None:
+    if selection.until is not None:
         until = bound("until", selection.until.replace(tzinfo=None))
         found.append(f"{source.hour} < {until}")
     if selection.capsules:
@@ -180,15 +193,42 @@ def _cta_rows(source: Source, keys: Sequence[str], where: str) -> str:
     )"""
 
 
-def _cta_day_rows(source: Source, keys: Sequence[str], where: str) -> str:
-    """Per key and capsule: how often CTAs were shown, clicked, and clicked at most once per showing."""
+def _cta_hour_rows(
+    source: Source, keys: Sequence[str], selection: Selection, parameters: dict[str, Any]
+) -> str:
+    """Per key and capsule: how often CTAs were shown and clicked, and how often offered and taken.
+
+    The capsule is judged as a whole, not by the CTAs that are asked for: where it sends impressions, one
+    that is never sent as shown was offered to nobody; elsewhere every session with a view was offered it.
+    """
+    sessions = RELATIONS["activity"]
+    where, viewed = conditions(source, selection, parameters), conditions(sessions, selection, parameters)
+    shared = [key for key in keys if key not in CTA_DIMENSIONS]
     named = "".join(f"{key_expression(source, key)} as {key}_key, " for key in keys)
+    viewed_keys = "".join(f"{key_expression(sessions, key)} as {key}_key, " for key in shared)
+    matched = "".join(f" and taken.{key}_key = viewed.{key}_key" for key in shared)
     return f"""(
-        select {named}capsule_id as cta_capsule_id,
-            sum(impression_count) as offered_count,
-            sum(click_count) as clicked_count,
-            least(sum(click_count), sum(impression_count)) as reacted_count
-        from marts.{source.table} where {where} group by all
+        select taken.*,
+            case when sending.sends_impressions then impression_count
+                else coalesce(viewing_count, 0) end as offered_count,
+            case when sending.sends_impressions then least(click_count, impression_count)
+                else least(clicking_count, coalesce(viewing_count, 0)) end as reacted_count
+        from (
+            select {named}capsule_id as cta_capsule_id,
+                sum(impression_count) as impression_count, sum(click_count) as click_count,
+                count(distinct session_key) filter (where click_count > 0) as clicking_count
+            from marts.{source.table} where {where} group by all
+        ) as taken
+        left join (
+            select {viewed_keys}capsule_id as viewed_capsule_id,
+                count(distinct session_key) filter (where view_count > 0) as viewing_count
+            from marts.{sessions.table} where {viewed} group by all
+        ) as viewed on taken.cta_capsule_id = viewed.viewed_capsule_id{matched}
+        left join (
+            select capsule_id as sending_capsule_id,
+                sum(cta_impression_count) > 0 as sends_impressions
+            from marts.{sessions.table} where {viewed} group by all
+        ) as sending on taken.cta_capsule_id = sending.sending_capsule_id
     )"""
 
 
@@ -202,8 +242,11 @@ def relation_query(
     """One relation's measures, one row per combination of `keys`."""
     source = RELATIONS[relation]
     where = conditions(source, selection, parameters)
-    if relation in ("ctas", "cta_days"):
-        rows = (_cta_rows if relation == "ctas" else _cta_day_rows)(source, keys, where)
+    if relation == "ctas":
+        rows = _cta_rows(source, keys, where)
+        columns = [f"{key}_key" for key in keys]
+    elif relation == "cta_hours":
+        rows = _cta_hour_rows(source, keys, selection, parameters)
         columns = [f"{key}_key" for key in keys]
     else:
         rows = _rows_of(relation, source, keys, where)
@@ -240,8 +283,8 @@ def metric_statement(
 ) -> Statement:
     """The statement that answers `metric_ids` for every combination of `by` (one row without)."""
     parameters: dict[str, Any] = {}
-    is_by_cta = any(name in CTA_DIMENSIONS for name in (*by, *selection.filters))
-    measures = base_measures(metric_ids, is_by_cta=is_by_cta)
+    along = (*by, *selection.filters)
+    measures = base_measures(metric_ids, along)
     relations = [
         relation
         for relation in RELATIONS
@@ -250,12 +293,7 @@ def metric_statement(
     ]
     answering = [name for name in relations if answers(name, selection, by, tables)]
     keys_of = {
-        relation: [
-            key
-            for key in by
-            if key in RELATIONS[relation].dimensions
-            or (key in TIME_KEYS and (key != "hour" or RELATIONS[relation].hour))
-        ]
+        relation: [key for key in by if key in RELATIONS[relation].dimensions or key in TIME_KEYS]
         for relation in relations
     }
     queries: dict[str, str] = {}
@@ -269,7 +307,7 @@ def metric_statement(
     queries["measures"] = f"select {', '.join(columns) or '1 as one'} from all_keys{''.join(joins)}"
     ctes = ",\n".join(f"{name} as ({query})" for name, query in queries.items())
     figures = [f"{key}_key" for key in by]
-    figures += [f"{_figure(metric_id, answering, is_by_cta)} as {metric_id}" for metric_id in metric_ids]
+    figures += [f"{_figure(metric_id, answering, along)} as {metric_id}" for metric_id in metric_ids]
     return Statement(f"with {ctes}\nselect {', '.join(figures)} from measures", parameters)
 
 
@@ -312,16 +350,16 @@ def _measure_column(name: str, measure: Measure, relations: Collection[Relation]
     return f"coalesce({column}, 0) as {name}" if measure.is_additive else f"{column} as {name}"
 
 
-def _figure(metric_id: str, answering: Collection[Relation], is_by_cta: bool) -> str:
+def _figure(metric_id: str, answering: Collection[Relation], along: Collection[str]) -> str:
     """The final column of a metric: null unless its relation, or one of its parts', can answer.
 
     A combined rate may be cut finer than its denominator: the conversion rate of a CTA type is its
     converting visitors over *all* visitors of the selection.
     """
-    measure = measure_of(metric_id, is_by_cta=is_by_cta)
+    measure = measure_of(metric_id, along)
     if measure is None:
         return "null"
     if measure.relation != "combined":
         return metric_id if measure.relation in answering else "null"
-    parts = base_measures([metric_id]).values()
+    parts = base_measures([metric_id], along).values()
     return measure.expression if any(part.relation in answering for part in parts) else "null"

@@ -56,10 +56,40 @@ TABLES: dict[str, dict[str, str]] = {
         "impression_count": "bigint", "click_count": "bigint", "conversion_count": "bigint",
         "is_bot": "boolean", "activity_date": "date",
     },
+    "cta_activity_hourly": {
+        "session_key": "varchar", "capsule_id": "varchar", **WHO, **ORIGIN, "cta_id": "varchar",
+        "cta_type": "varchar", "impression_count": "bigint", "click_count": "bigint",
+        "conversion_count": "bigint", "activity_hour_at": "timestamp", "activity_date": "date",
+    },
+    "fct_turns": {
+        "turn_key": "varchar", "capsule_id": "varchar", "session_key": "varchar", **WHO, **ORIGIN,
+        "topic": "varchar", "turn_number": "bigint", "reply_seconds": "double",
+        "is_answered": "boolean", "is_last_turn": "boolean", "asked_at": "timestamp",
+        "session_hour_at": "timestamp", "session_date": "date",
+    },
+    "fct_conversations": {
+        "session_key": "varchar", "capsule_id": "varchar", **WHO, **ORIGIN,
+        "last_content_id": "varchar", "last_topic": "varchar", "last_speaker": "varchar",
+        "turn_count": "bigint", "is_finished": "boolean", "is_last_turn_unanswered": "boolean",
+        "started_at": "timestamp", "session_date": "date",
+    },
+    "fct_searches": {
+        "search_key": "varchar", "capsule_id": "varchar", "session_key": "varchar", **WHO, **ORIGIN,
+        "search_query": "varchar", "result_count": "bigint", "is_zero_result": "boolean",
+        "is_followed_by_access": "boolean", "searched_at": "timestamp",
+        "activity_hour_at": "timestamp", "activity_date": "date",
+    },
+    "fct_video_plays": {
+        "play_key": "varchar", "capsule_id": "varchar", "content_id": "varchar",
+        "content_type": "varchar", "session_key": "varchar", **WHO, **ORIGIN,
+        "watched_seconds": "double", "duration_seconds": "double", "watched_share": "double",
+        "furthest_share": "double", "is_completed": "boolean", "played_at": "timestamp",
+        "activity_hour_at": "timestamp", "activity_date": "date",
+    },
     "fct_content_accesses": {
         "capsule_id": "varchar", "content_id": "varchar", "session_key": "varchar", **WHO,
-        "is_citation": "boolean", "accessed_at": "timestamp", "activity_hour_at": "timestamp",
-        "activity_date": "date", **ORIGIN,
+        "content_type": "varchar", "is_citation": "boolean", "accessed_at": "timestamp",
+        "activity_hour_at": "timestamp", "activity_date": "date", **ORIGIN,
     },
     "dim_capsules": {
         "capsule_id": "varchar", "capsule_name": "varchar", "owner_name": "varchar",
@@ -171,10 +201,12 @@ def conversion(key: str, session_key: str, converted_at: str, **facts: Any) -> d
 CLICK = {"conversion_type": "cta_click", "cta_type": "demo", "is_cta_click": True}
 CONVERSIONS = [
     conversion("c1", "s1", "2026-03-09 10:05:00", seconds_from_session_start=300,
+               seconds_from_first_touch=7200,
                cta_id="book-demo", **CLICK),
     conversion("c2", "s1", "2026-03-09 10:08:00", seconds_from_session_start=480,
                conversion_type="sale", amount="49.90", currency="EUR"),
     conversion("c3", "s3", "2026-03-12 00:05:00", seconds_from_session_start=900,
+               seconds_from_first_touch=900,
                conversion_type="signup", is_lead=True, amount="10", currency="USD"),
     conversion("c4", "s4", "2026-03-12 09:00:30", seconds_from_session_start=30,
                cta_id="see-plans", **CLICK),
@@ -196,6 +228,67 @@ CONTENT_ACCESSES = [
     access("s3", "security", "2026-03-11 23:52:00", is_citation=True),
     access("s4", "pricing", "2026-03-12 09:00:20"),  # of another capsule: another item
 ]
+
+
+def of_session(session_key: str, **facts: Any) -> dict[str, Any]:
+    """A row that carries who and where from of its session."""
+    origin = next(found for found in SESSIONS if found["session_key"] == session_key)
+    return {
+        **{name: origin.get(name) for name in ("capsule_id", *WHO, *ORIGIN, "session_date")},
+        "session_key": session_key, **facts,
+    }  # fmt: skip
+
+
+def in_hour(session_key: str, hour: str, **facts: Any) -> dict[str, Any]:
+    """A row of the UTC hour `YYYY-MM-DD HH`."""
+    return of_session(session_key, activity_hour_at=f"{hour}:00:00", activity_date=hour[:10], **facts)
+
+
+def turn(session_key: str, number: int, reply_seconds: float | None, topic: str) -> dict[str, Any]:
+    origin = next(found for found in SESSIONS if found["session_key"] == session_key)
+    return of_session(
+        session_key, turn_key=f"{session_key}-{number}", topic=topic, turn_number=number,
+        reply_seconds=reply_seconds, is_answered=reply_seconds is not None,
+        session_hour_at=f"{origin['started_at'][:13]}:00:00",
+    )  # fmt: skip
+
+
+CTA_HOURS = [
+    in_hour("s1", "2026-03-09 10", cta_id="book-demo", cta_type="demo", impression_count=2,
+            click_count=1, conversion_count=1),
+    in_hour("s3", "2026-03-12 00", cta_id="book-demo", cta_type="demo", impression_count=2,
+            click_count=0, conversion_count=0),
+    in_hour("s4", "2026-03-12 09", cta_id="see-plans", cta_type="demo", impression_count=0,
+            click_count=1, conversion_count=1),
+]  # fmt: skip
+TURNS = [
+    turn("s1", 1, 2.0, "prices"),
+    turn("s1", 2, 4.0, "unknown"),
+    turn("s1", 3, None, "prices"),
+    turn("s3", 1, 10.0, "setup"),
+]
+CONVERSATIONS = [
+    of_session("s1", last_content_id="pricing", last_topic="prices", last_speaker="user", turn_count=3,
+               is_finished=True, is_last_turn_unanswered=True, started_at="2026-03-09 10:00:00"),
+    of_session("s3", last_content_id="security", last_topic="setup", last_speaker="assistant",
+               turn_count=1, is_finished=True, is_last_turn_unanswered=False,
+               started_at="2026-03-11 23:50:00"),
+    of_session("s5", last_content_id="unknown", last_topic="prices", last_speaker="assistant",
+               turn_count=2, is_finished=False, is_last_turn_unanswered=False,
+               started_at="2026-03-03 08:00:00"),
+]  # fmt: skip
+SEARCHES = [
+    in_hour("s1", "2026-03-09 10", search_key="q1", search_query="refund", result_count=0,
+            is_zero_result=True, is_followed_by_access=True, searched_at="2026-03-09 10:01:00"),
+]  # fmt: skip
+PLAYS = [
+    in_hour("s1", "2026-03-09 10", play_key="p1", content_id="tour", content_type="video",
+            watched_seconds=95, duration_seconds=100, watched_share=0.95, furthest_share=1.0,
+            is_completed=True),
+    in_hour("s3", "2026-03-11 23", play_key="p2", content_id="tour", content_type="video",
+            watched_seconds=20, duration_seconds=100, watched_share=0.2, furthest_share=0.3,
+            is_completed=False),
+]  # fmt: skip
 
 
 def activity_rows(sessions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -227,6 +320,11 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         {"capsule_id": "onboarding", "cta_id": "see-plans", "cta_type": "demo", "impression_count": 0,
          "click_count": 1, "conversion_count": 1, "is_bot": False, "activity_date": "2026-03-12"},
     ],
+    "cta_activity_hourly": CTA_HOURS,
+    "fct_turns": TURNS,
+    "fct_conversations": CONVERSATIONS,
+    "fct_searches": SEARCHES,
+    "fct_video_plays": PLAYS,
     "dim_capsules": [
         {"capsule_id": "guide", "capsule_name": "Sales *guide*", "owner_name": "Ada",
          "first_event_at": "2026-03-03 08:00:00", "is_catalogued": True},

@@ -41,18 +41,11 @@ def assert_figures(home: Path, expected: dict[str, Any], *arguments: str) -> Non
                 assert_equal_figures(rows[value], figures, f"{key} {value}")
 
 
-# These come with the models of a later issue and print null until then.
-LATER = {"reply_seconds_median", "video_play_count", "video_completion_rate"}
-
-
 def assert_equal_figures(found: dict[str, Any], wanted: dict[str, Any], where: str) -> None:
     differences = {
         name: (found.get(name), value)
         for name, value in wanted.items()
-        if name not in LATER
-        and (
-            found.get(name) if value is None else found.get(name) != pytest.approx(value, rel=1e-6, abs=1e-6)
-        )
+        if (found.get(name) if value is None else found.get(name) != pytest.approx(value, rel=1e-6, abs=1e-6))
     }
     assert differences == {}, f"{where}: (found, wanted)"
 

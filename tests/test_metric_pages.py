@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from app.measures import Measure
 from app.metric_notes import GROUP_STARTS, NOTES
 from app.metric_pages import PAGE, Mart, metrics_page, read_marts
-from app.metrics import METRIC_IDS, Measure, Metric
+from app.metrics import METRIC_IDS, Metric
 from app.statements import RELATIONS
 
 SESSIONS = Mart(

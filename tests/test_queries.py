@@ -28,7 +28,7 @@ from app.queries import (
     table_reader,
 )
 from app.selection import Selection, SelectionError
-from tests.publication_fixture import TABLES, write_publication
+from tests.publication_fixture import CTA_HOURS, ROWS, TABLES, write_publication
 
 WEEK = Selection(date(2026, 3, 9), date(2026, 3, 15))
 
@@ -73,17 +73,23 @@ def test_every_metric_of_a_week_is_what_was_worked_out_by_hand(publication) -> N
         "message_count": 8,
         "turns_per_session_avg": 1.0,
         "turns_per_session_median": 0.5,  # 0 0 1 3
+        "turns_per_session_p90": pytest.approx(2.4),  # 0.7 of the way from 1 to 3
         "conversation_count": 2,
         "turns_per_conversation_avg": 2.0,
         "turns_per_conversation_median": 2.0,
+        "turns_per_conversation_p90": pytest.approx(2.8),  # 0.9 of the way from 1 to 3
         "messages_per_conversation_avg": 4.0,  # (6 + 2) / 2
-        "reply_seconds_median": None,
+        "reply_seconds_median": 4.0,  # 2, 4 and 10; one turn got no reply
+        "reply_seconds_p95": pytest.approx(9.4),  # 0.9 of the way from 4 to 10
         "content_access_count": 2,
         "content_item_count": 2,  # pricing of guide and of onboarding; security was only cited
+        "citation_count": 0,  # none is counted by the hour in this fixture
         "search_count": 1,
         "zero_result_rate": 1.0,
-        "video_play_count": None,
-        "video_completion_rate": None,
+        "followed_search_rate": 1.0,
+        "video_play_count": 2,
+        "video_completion_rate": 0.5,
+        "video_watched_seconds_avg": 57.5,
         "cta_impression_count": 4,
         "cta_click_count": 2,
         # guide sends impressions: 1 click of 4; onboarding does not: 1 session of 1
@@ -94,6 +100,14 @@ def test_every_metric_of_a_week_is_what_was_worked_out_by_hand(publication) -> N
         "lead_count": 1,
         "lead_capture_rate": 0.5,  # visitor-1 of visitor-1 and user-1
         "seconds_to_conversion_median": 600.0,  # first ones: 300 and 900
+        "seconds_to_conversion_p75": 750.0,
+        "seconds_to_conversion_p90": pytest.approx(840.0),
+        "seconds_to_conversion_avg": 600.0,
+        "seconds_from_first_touch_median": 4050.0,  # first ones: 7200 and 900
+        "seconds_from_first_touch_p75": 5625.0,
+        "seconds_from_first_touch_p90": pytest.approx(6570.0),
+        "seconds_from_first_touch_avg": 4050.0,
+        "custom_event_count": 0,
     }
     assert revenue_values(publication, WEEK) == {"EUR": 49.9, "USD": 10.0}
 
@@ -209,12 +223,13 @@ def test_a_cta_has_impressions_clicks_and_a_rate_of_its_own(publication) -> None
         "cta_type": "demo",
         "cta_impression_count": 4,
         "cta_click_count": 2,
-        "cta_click_through_rate": 0.25,  # the CTA of onboarding is never sent as shown
+        # guide: 1 click of 4 impressions; onboarding sends none: 1 session of 1
+        "cta_click_through_rate": pytest.approx(2 / 5),
     }
     by_id = metric_rows(publication, WEEK, ["cta_id"], CTA_FIGURES)
     assert {row["cta_id"]: tuple(row.values())[1:] for row in by_id} == {
         "book-demo": (4, 1, 0.25),
-        "see-plans": (0, 1, None),
+        "see-plans": (0, 1, 1.0),  # by sessions
         "unknown": (0, 0, None),  # conversions without a CTA
     }
     by_day = metric_rows(publication, WEEK, ["cta_id", "day"], CTA_FIGURES)
@@ -225,12 +240,37 @@ def test_a_cta_has_impressions_clicks_and_a_rate_of_its_own(publication) -> None
 
 def test_a_filter_by_cta_narrows_its_figures(publication) -> None:
     demo = metric_values(publication, replace(WEEK, filters={"cta_type": ("demo",)}), CTA_FIGURES)
-    assert tuple(demo.values()) == (4, 2, 0.25)
+    assert tuple(demo.values()) == (4, 2, pytest.approx(2 / 5))
     plans = metric_values(publication, replace(WEEK, filters={"cta_id": ("see-plans",)}), CTA_FIGURES)
-    assert tuple(plans.values()) == (0, 1, None)
-    # The mart of CTAs does not know where a session came from.
+    assert tuple(plans.values()) == (0, 1, 1.0)
     both = replace(WEEK, filters={"cta_type": ("demo",), "device": ("mobile",)})
-    assert set(metric_values(publication, both, CTA_FIGURES).values()) == {None}
+    assert tuple(metric_values(publication, both, CTA_FIGURES).values()) == (0, 1, 1.0)
+    until = replace(WEEK, until=datetime(2026, 3, 9, 10, tzinfo=UTC), filters={"cta_type": ("demo",)})
+    assert tuple(metric_values(publication, until, CTA_FIGURES).values()) == (0, 0, None)
+
+
+def test_a_cta_that_is_never_sent_as_shown_has_no_rate_where_others_of_its_capsule_are(published) -> None:
+    silent = {**CTA_HOURS[0], "cta_id": "chat", "impression_count": 0}
+    write_publication(published, rows=ROWS | {"cta_activity_hourly": [*CTA_HOURS, silent]})
+    rows = metric_rows(current_publication(published), WEEK, ["cta_id"], CTA_FIGURES)
+    assert next(row for row in rows if row["cta_id"] == "chat")["cta_click_through_rate"] is None
+
+
+def test_figures_follow_the_dimension_only_their_own_mart_knows(publication) -> None:
+    items = metric_rows(publication, WEEK, ["content"], ["content_access_count", "video_play_count"])
+    assert {row["content"]: tuple(row.values())[1:] for row in items} == {
+        "pricing": (2, 0), "security": (0, 0), "tour": (0, 2),
+    }  # fmt: skip
+    topics = metric_rows(publication, WEEK, ["topic"], ["turn_count", "reply_seconds_median", "view_count"])
+    assert {row["topic"]: tuple(row.values())[1:] for row in topics} == {
+        "prices": (2, 2.0, None), "setup": (1, 10.0, None), "unknown": (1, 4.0, None),
+    }  # fmt: skip
+    queries = metric_rows(publication, WEEK, ["search_query"], ["search_count", "zero_result_rate"])
+    assert queries == [{"search_query": "refund", "search_count": 1, "zero_result_rate": 1.0}]
+    refund = replace(WEEK, filters={"search_query": ("refund",)})
+    assert metric_values(publication, refund, ["search_count", "view_count"]) == {
+        "search_count": 1, "view_count": None,
+    }  # fmt: skip
 
 
 def test_content_items_follow_every_filter_and_key(publication) -> None:
@@ -381,7 +421,8 @@ def test_the_report_is_plain_json_of_the_public_shape(publication) -> None:
     assert report["metrics"]["revenue"]["EUR"] == {
         "value": 49.9, "previous": 0.0, "change": None, "change_points": None,
     }  # fmt: skip
-    assert report["metrics"]["video_play_count"] == {
+    nothing = metrics_report(publication, Selection(date(2025, 1, 1), date(2025, 1, 31)))
+    assert nothing["metrics"]["bounce_rate"] == {
         "value": None, "previous": None, "change": None, "change_points": None,
     }  # fmt: skip
 

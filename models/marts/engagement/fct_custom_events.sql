@@ -20,6 +20,14 @@ final as (
         cast(sessions.visitor_key as string) as visitor_key,
 
         -- text
+        cast(sessions.visitor_tier as string) as visitor_tier,
+        cast(sessions.channel as string) as channel,
+        cast(sessions.source as string) as source,
+        cast(sessions.campaign as string) as campaign,
+        cast(sessions.country as string) as country,
+        cast(sessions.device as string) as device,
+        cast(sessions.browser as string) as browser,
+        cast(sessions.os as string) as os,
         cast(events.event_name as string) as event_name,
         cast(events.properties as string) as properties,
 
