@@ -27,6 +27,7 @@ from tests.event_lines import event
 
 KILLS = int(os.environ.get("KILLS", "24"))
 EVENTS = 200_000
+QUIET_SECONDS = 0.5
 NAMED_STEPS = [
     "orchestration.micro_batch:wipe_folder:after:1",
     "orchestration.sealing:seal:before:2",
@@ -61,27 +62,41 @@ class Senders:
         self.landing = landing
         self.chance = random.Random(seed)
         self.sent: set[str] = set()
-        self.broken = 0
+        self.broken = self.repeats = self.copies = self.paused = 0
         self.files = 0
         self.writers: list[threading.Thread] = []
 
-    def send(self, event_count: int) -> None:
-        """One file of new events with repeats and broken lines; now and then a renamed copy of it."""
-        content = self._content(event_count)
-        if self.chance.random() < 0.3:
-            writer = threading.Thread(target=self._write_slowly, args=(self._name(), content))
-            writer.start()
-            self.writers.append(writer)
-            return
-        self._write(content)
-        if self.chance.random() < 0.3:
+    def send(self, event_count: int, *, at_once: bool = False) -> None:
+        """One file of new events with repeats and a broken line; now and then a renamed copy of it.
+
+        Some are written slowly, and some with pauses longer than the quiet time: those are loaded before
+        they are whole, moved, written to where they lie, and loaded again.
+        """
+        kind = 1.0 if at_once else self.chance.random()
+        if kind < 0.15:
+            # Without a broken line, which would be rejected once a load.
+            content = self._content(event_count, is_broken=False)
+            self._start_writer(content, pause=1.6 * QUIET_SECONDS)
+            self.paused += 1
+        elif kind < 0.4:
+            self._start_writer(self._content(event_count), pause=0.2 * QUIET_SECONDS)
+        else:
+            content = self._content(event_count)
             self._write(content)
+            if self.chance.random() < 0.3:
+                self._write(content)
+                self.copies += 1
+
+    def _start_writer(self, content: bytes, pause: float) -> None:
+        writer = threading.Thread(target=self._write_slowly, args=(self._name(), content, pause))
+        writer.start()
+        self.writers.append(writer)
 
     def wait(self) -> None:
         for writer in self.writers:
             writer.join()
 
-    def _content(self, event_count: int) -> bytes:
+    def _content(self, event_count: int, *, is_broken: bool = True) -> bytes:
         rows: list[str] = []
         for _ in range(event_count):
             made = event(eventId=f"e{len(self.sent)}", sessionId=f"s{len(self.sent) // 7}")
@@ -89,9 +104,10 @@ class Senders:
             rows.append(json.dumps(made))
             if self.chance.random() < 0.01:
                 rows.append(rows[self.chance.randrange(len(rows))])
-        # One broken line a file, unlike any other, so that no two files are equal.
-        self.broken += 1
-        rows.insert(self.chance.randrange(len(rows)), '{"cut": ' + f'"{self.broken}')
+                self.repeats += 1
+        if is_broken:
+            self.broken += 1
+            rows.insert(self.chance.randrange(len(rows)), '{"cut": ' + f'"{self.broken}')
         return ("\n".join(rows) + "\n").encode()
 
     def _name(self) -> str:
@@ -104,20 +120,20 @@ class Senders:
         draft.write_bytes(content)
         draft.rename(self.landing / name)
 
-    def _write_slowly(self, name: str, content: bytes) -> None:
+    def _write_slowly(self, name: str, content: bytes, pause: float) -> None:
+        rows = content.splitlines(keepends=True)
         with (self.landing / name).open("wb") as file:
-            for start in range(0, len(content), len(content) // 8 + 1):
-                file.write(content[start : start + len(content) // 8 + 1])
+            for start in range(0, len(rows), len(rows) // 6 + 1):
+                file.writelines(rows[start : start + len(rows) // 6 + 1])
                 file.flush()
-                time.sleep(0.1)
+                time.sleep(pause)
 
 
 def start(settings: Settings, point: str, *what: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "tests.killed_load", point, *what],
         cwd=Path(__file__).parent.parent,
-        # A pause of a slow writer is shorter than the quiet time.
-        env=environment(settings.home, ENGAGEMENT_QUIET_SECONDS="0.5"),
+        env=environment(settings.home, ENGAGEMENT_QUIET_SECONDS=str(QUIET_SECONDS)),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -142,12 +158,13 @@ def test_every_event_is_stored_once_however_often_the_load_is_killed(
     killed = attempt = 0
     while killed < KILLS:
         assert attempt < 3 * KILLS, f"only {killed} of {attempt} attempts were killed"
+        is_named = attempt < len(NAMED_STEPS)
         if len(senders.sent) < EVENTS:
-            for part in range(2):
-                senders.send(max(EVENTS // KILLS // 2, 200) + part)
-        if attempt < len(NAMED_STEPS):
-            # Let what was just written become complete, so that the step is reached.
-            time.sleep(0.6)
+            for part in range(3):
+                senders.send(max(EVENTS // KILLS // 3, 200) + part, at_once=is_named and part > 0)
+        if is_named:
+            # Let what was written at once become complete, so that the step is reached.
+            time.sleep(QUIET_SECONDS + 0.1)
             process = start(settings, NAMED_STEPS[attempt])
             assert process.wait(120) == -signal.SIGKILL, (NAMED_STEPS[attempt], process.stderr)
             killed += 1
@@ -155,7 +172,7 @@ def test_every_event_is_stored_once_however_often_the_load_is_killed(
             killed += kill_at_random(start(settings, "-"), chance)
         attempt += 1
     senders.wait()
-    time.sleep(0.6)
+    time.sleep(QUIET_SECONDS + 0.1)
     for _ in range(2):
         process = start(settings, "-")
         _, errors = process.communicate(timeout=300)
@@ -168,10 +185,13 @@ def test_every_event_is_stored_once_however_often_the_load_is_killed(
             from raw.events""",
         )
         assert accounting_gaps(connection) == []
-        assert single_row(
+        loaded, contents, repeats = single_row(
             connection,
-            "select count(*), count(distinct content_hash) from raw.event_files where status = 'loaded'",
-        ) == (senders.broken, senders.broken)
+            """select count(*), count(distinct content_hash), sum(duplicate_count)::bigint
+            from raw.event_files where status = 'loaded'""",
+        )
+        assert loaded == contents
+        assert repeats >= senders.repeats
     assert (stored, distinct, rejected) == (len(senders.sent), len(senders.sent), senders.broken)
     assert [path.name for path in settings.landing.iterdir() if path.is_file()] == []
     assert len(list((settings.landing / "loaded").iterdir())) == senders.files
@@ -179,7 +199,9 @@ def test_every_event_is_stored_once_however_often_the_load_is_killed(
     record_property(
         "shown",
         f"{killed} kills: sent {len(senders.sent):,} = stored {stored:,} = distinct {distinct:,}; "
-        f"broken lines {senders.broken} = rejected {rejected}",
+        f"broken lines {senders.broken} = rejected {rejected}; {senders.files} files, of them "
+        f"{senders.copies} renamed copies and {len(senders.writers)} written slowly, {senders.paused} of "
+        f"these with pauses longer than the quiet time; {senders.repeats:,} repeated lines",
     )
 
 
