@@ -19,7 +19,7 @@ from orchestration.event_fields import FieldProblem
 from orchestration.event_files import FileRefused, LandedFile, LineReader
 from orchestration.journal import BatchRecord, FileKind, make_durable
 from orchestration.privacy import mask_text
-from orchestration.raw_events import next_file_id, write_file_rows
+from orchestration.raw_events import next_file_id, roll_back, write_file_rows
 from orchestration.sealing import refuse_half_zstd
 
 CATALOGUES: Final[Mapping[FileKind, dict[str, str]]] = {
@@ -146,7 +146,7 @@ def load_catalogue(connection: duckdb.DuckDBPyConnection, archive: Path, record:
         )
         connection.execute("commit")
     except BaseException:
-        connection.execute("rollback")
+        roll_back(connection)
         raise
 
 

@@ -21,6 +21,7 @@ import click
 
 from orchestration.printing import print_json, print_load, print_metrics, print_status, print_table, say
 from orchestration.settings import Settings, SettingsError, load_settings
+from orchestration.shortage import shortage_in
 
 # Begins with a dot, so that nothing in it is ever read.
 _SAMPLE_DRAFT: Final = ".sample"
@@ -44,7 +45,11 @@ class _Group(click.Group):
         except Exception as error:
             if type(error).__name__ in _WRONG_USAGE:
                 raise click.UsageError(str(error)) from error
-            if type(error).__name__ in _EXPECTED or isinstance(error, OSError):
+            if type(error).__name__ in _EXPECTED:
+                raise click.ClickException(str(error)) from error
+            if shortage := shortage_in(error, "this command", load_settings().home):
+                raise click.ClickException(str(shortage)) from error
+            if isinstance(error, OSError):
                 raise click.ClickException(str(error)) from error
             raise click.ClickException(_unexpected(error)) from error
 
@@ -71,9 +76,12 @@ _EXPECTED: Final = frozenset(
 
 def _unexpected(error: Exception) -> str:
     log = load_settings().home / "logs" / "errors.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a", encoding="utf-8") as file:
-        file.write(f"{datetime.now(UTC).isoformat()}\n{traceback.format_exc()}\n")
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"{datetime.now(UTC).isoformat()}\n{traceback.format_exc()}\n")
+    except OSError as problem:
+        return f"Unexpected {type(error).__name__}: {error}. Its details can't be kept in {log}: {problem}"
     return f"Unexpected {type(error).__name__}. The details are in {log}; please report them."
 
 

@@ -134,7 +134,9 @@ def _invoke(arguments: list[str], settings: Settings | None, on_event: OnEvent) 
     try:
         return dbtRunner(callbacks=[on_event]).invoke(
             [
-                "--quiet",
+                # What goes wrong comes back in the outcome; on the console it would mix with results.
+                "--log-level",
+                "none",
                 "--no-use-colors",
                 "--no-send-anonymous-usage-stats",
                 "--log-path",

@@ -17,6 +17,7 @@ import duckdb
 
 from orchestration.raw_events import last_batch_id
 from orchestration.settings import Settings
+from orchestration.shortage import shortages_named
 
 # Not `marts.duckdb`: the file would name its catalog like the schema, which DuckDB calls ambiguous.
 MARTS_FILE: Final = "publication.duckdb"
@@ -47,15 +48,21 @@ def publish(connection: duckdb.DuckDBPyConnection, settings: Settings, now: date
     batch_id = last_batch_id(connection)
     publication_id = f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}Z-{batch_id}"
     draft = settings.published / f".{publication_id}.tmp"
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    tables = _copy_marts(connection, draft / MARTS_FILE)
-    manifest = _manifest(connection, publication_id, settings.timezone, now, batch_id, tables)
-    _write_durably(draft / "manifest.json", json.dumps(asdict(manifest), indent=2) + "\n")
-    draft.replace(settings.published / publication_id)
-    pointer = settings.published / ".CURRENT.tmp"
-    _write_durably(pointer, f"{publication_id}\n")
-    pointer.replace(settings.published / "CURRENT")
+    _wipe_drafts(settings.published)
+    try:
+        with shortages_named("the publication", settings.published):
+            draft.mkdir(parents=True)
+            tables = _copy_marts(connection, draft / MARTS_FILE)
+            manifest = _manifest(connection, publication_id, settings.timezone, now, batch_id, tables)
+            _write_durably(draft / "manifest.json", json.dumps(asdict(manifest), indent=2) + "\n")
+            draft.replace(settings.published / publication_id)
+            pointer = settings.published / ".CURRENT.tmp"
+            _write_durably(pointer, f"{publication_id}\n")
+            pointer.replace(settings.published / "CURRENT")
+    except BaseException:
+        # A full disk should not stay full of what nobody will read.
+        _wipe_drafts(settings.published)
+        raise
     remove_unused(settings.published, publication_id)
     return manifest
 
@@ -78,6 +85,12 @@ def remove_unused(published: Path, current_id: str) -> None:
     for path in folders:
         if path.name not in kept:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _wipe_drafts(published: Path) -> None:
+    for draft in published.glob(".*.tmp"):
+        if draft.is_dir():
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def _copy_marts(connection: duckdb.DuckDBPyConnection, target: Path) -> dict[str, int]:

@@ -6,6 +6,7 @@ Not here: duplicates, conflicts and opt-outs (`verdicts.py`), sealing (`archive.
 (`micro_batch.py`).
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -98,11 +99,19 @@ def load_batch(connection: duckdb.DuckDBPyConnection, archive: Path, record: Bat
         )
         connection.execute("commit")
     except BaseException:
-        connection.execute("rollback")
+        roll_back(connection)
         raise
     finally:
-        forget(connection)
+        # After a full disk the connection takes no statement at all.
+        with contextlib.suppress(duckdb.Error):
+            forget(connection)
     return summary
+
+
+def roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+    """Ends a transaction that failed; one that DuckDB ended itself must not hide why."""
+    with contextlib.suppress(duckdb.Error):
+        connection.execute("rollback")
 
 
 def _write_events(connection: duckdb.DuckDBPyConnection, batch_id: int) -> None:

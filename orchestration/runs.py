@@ -4,9 +4,10 @@ Not here: what the job does (`assets.py`).
 """
 
 import os
+import re
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from orchestration.micro_batch import (
     LoadSummary,
@@ -16,9 +17,12 @@ from orchestration.micro_batch import (
 )
 from orchestration.publication import current_manifest
 from orchestration.settings import Settings
+from orchestration.shortage import shortage_in, shortages_named
 from orchestration.state_folder import create_state_folders
 
 Say = Callable[[str], None]
+
+_OWN_WORDS: Final = re.compile(r"(?:The disk is full|There is too little memory).*engagement load", re.DOTALL)
 
 
 class RunFailed(RuntimeError):
@@ -39,7 +43,7 @@ def run_micro_batch(settings: Settings, say: Say, *, full_refresh: bool = False)
         return {**idle.as_json(), "is_new": False, "publication": _published(settings)}
     os.environ |= settings.environment()
     say("Starting the job micro_batch …")
-    summary = _execute(full_refresh, say)
+    summary = _execute(settings, full_refresh, say)
     return {**summary, "is_new": True, "publication": _published(settings)}
 
 
@@ -56,7 +60,7 @@ def end_dead_runs_at_start(settings: Settings) -> int:
         return end_dead_runs(instance, settings, is_first_start=True)
 
 
-def _execute(full_refresh: bool, say: Say) -> dict[str, Any]:
+def _execute(settings: Settings, full_refresh: bool, say: Say) -> dict[str, Any]:
     # Dagster and dbt take five seconds to import, which other commands should not wait for.
     warnings.simplefilter("ignore")
     import dagster as dg
@@ -66,7 +70,8 @@ def _execute(full_refresh: bool, say: Say) -> dict[str, Any]:
 
     tags = {"engagement/full_refresh": "true"} if full_refresh else {}
     job = defs.resolve_job_def("micro_batch")
-    with dg.DagsterInstance.get() as instance:
+    # Dagster keeps its own records on the same disk.
+    with shortages_named("the run", settings.home), dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(
             instance=instance,
             tags=tags,
@@ -76,8 +81,13 @@ def _execute(full_refresh: bool, say: Say) -> dict[str, Any]:
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
     if not result.success:
+        step, why = _why(result)
+        if shortage := shortage_in(why, f"the step {step}", settings.home):
+            # What raised it in one of our own steps says more than its bare text.
+            why = _OWN_WORDS.findall(why)[0] if _OWN_WORDS.search(why) else str(shortage)
+            raise RunFailed(f"The run {result.run_id[:8]} failed: {why}")
         raise RunFailed(
-            f"The run {result.run_id[:8]} failed: {_why(result)}. What was loaded is kept; readers stay on "
+            f"The run {result.run_id[:8]} failed: {step}: {why}. What was loaded is kept; readers stay on "
             "the last publication. Mend the cause, then: engagement load"
         )
     for event in result.asset_materializations_for_node("raw_events"):
@@ -86,14 +96,15 @@ def _execute(full_refresh: bool, say: Say) -> dict[str, Any]:
     raise RunFailed(f"The run {result.run_id[:8]} loaded nothing")
 
 
-def _why(result: Any) -> str:
+def _why(result: Any) -> tuple[str, str]:
+    """The step that failed, and its reason."""
     for event in result.all_events:
         if event.is_step_failure:
             failure = event.step_failure_data
             described = failure.user_failure_data and failure.user_failure_data.description
             error = failure.error.cause or failure.error
-            return f"{event.step_key}: {(described or error.message).strip()}"
-    return "see `engagement up`, port 3000, for its log"
+            return event.step_key, (described or error.message).strip()
+    return "job", "see `engagement up`, port 3000, for its log"
 
 
 def _published(settings: Settings) -> dict[str, Any] | None:

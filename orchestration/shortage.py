@@ -19,6 +19,9 @@ _FULL_WORDS: Final = re.compile(
     r"max_temp_directory_size",
     re.IGNORECASE,
 )
+# What SQLite says on a full disk, and of a broken one.
+_FULL_OR_BROKEN_WORDS: Final = re.compile(r"disk i/o error", re.IGNORECASE)
+_NEARLY_FULL_MEGABYTES: Final = 20
 _MEMORY_WORDS: Final = re.compile(
     r"out of memory|bad allocation|bad_alloc|malloc of size|realloc of size|cannot allocate memory",
     re.IGNORECASE,
@@ -38,9 +41,13 @@ def shortage_in(error: BaseException | str, doing: str, folder: Path) -> DiskFul
     if isinstance(error, (DiskFull, MemoryShort)):
         return error
     text = str(error)
-    if (isinstance(error, OSError) and error.errno in _FULL) or _FULL_WORDS.search(text):
+    free = _free_megabytes(folder)
+    is_full = _FULL_WORDS.search(text) or (
+        free < _NEARLY_FULL_MEGABYTES and _FULL_OR_BROKEN_WORDS.search(text)
+    )
+    if is_full or (isinstance(error, OSError) and error.errno in _FULL):
         return DiskFull(
-            f"The disk is full: {doing} needs more than the {_free_megabytes(folder):,.0f} MB left for "
+            f"The disk is full: {doing} needs more than the {free:,.0f} MB left for "
             f"{folder}. Nothing that landed is lost. Free some space, then: engagement load"
         )
     if isinstance(error, MemoryError) or _MEMORY_WORDS.search(text):
@@ -48,7 +55,10 @@ def shortage_in(error: BaseException | str, doing: str, folder: Path) -> DiskFul
             f"There is too little memory for {doing}. Nothing that landed is lost. End other programs or "
             "give this one more memory, then: engagement load"
         )
-    cause = error.__cause__ if isinstance(error, BaseException) else None
+    if isinstance(error, str):
+        return None
+    # Cleaning up after a shortage fails too, and would hide it.
+    cause = error.__cause__ or error.__context__
     return shortage_in(cause, doing, folder) if cause else None
 
 
