@@ -95,3 +95,43 @@ def test_a_failed_check_leaves_readers_on_the_last_publication_and_the_next_load
         "view_count"
     ]
     assert views["value"] == 2
+
+
+@pytest.mark.end_to_end
+def test_a_failed_test_of_a_model_leaves_readers_on_the_last_publication(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    (home / "landing").mkdir(parents=True)
+    (home / "landing" / "1.ndjson").write_bytes(lines(event()))
+    first = printed_json(home, "load")["publication"]["id"]
+    before = {path.name: path.read_bytes() for path in (home / "published" / first).iterdir()}
+
+    monkeypatch.setenv("ENGAGEMENT_HOME", str(home))
+    settings = load_settings()
+
+    def change_duplicates(by: int) -> None:
+        # Of the capsule and day that the next load touches; the files' own accounting stays right.
+        with writer_lock(settings), open_warehouse(settings) as connection:
+            connection.execute(
+                f"""update raw.event_file_counts set duplicate_count = duplicate_count + {by}
+                where file_id = 1"""
+            )
+
+    change_duplicates(+1)
+    (home / "landing" / "2.ndjson").write_bytes(lines(event(eventId="e2")))
+    failed = engagement(home, "load")
+    assert failed.returncode == 1
+    assert "assert_every_day_accounts_for_its_lines" in failed.stderr
+    assert "readers stay on the last publication" in failed.stderr
+    assert (home / "published" / "CURRENT").read_text(encoding="utf-8") == f"{first}\n"
+    assert {path.name: path.read_bytes() for path in (home / "published" / first).iterdir()} == before
+    assert [path.name for path in (home / "published").iterdir() if path.is_dir()] == [first]
+    day = ("--from", "2026-11-20", "--to", "2026-11-20")
+    assert printed_json(home, "metrics", *day)["metrics"]["view_count"]["value"] == 1
+    status = printed_json(home, "status")["publication"]
+    assert (status["id"], status["accepted_count"], status["age_seconds"] > 0) == (first, 1, True)
+
+    change_duplicates(-1)
+    assert printed_json(home, "load")["publication"]["id"] != first
+    assert printed_json(home, "metrics", *day)["metrics"]["view_count"]["value"] == 2
