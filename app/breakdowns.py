@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from app.comparison import is_unfinished
 from app.publications import Publication
-from app.queries import finite, metric_rows, metric_values, rows_of, table_columns
+from app.queries import finite, metric_rows, metric_values, reference_rows, rows_of, table_columns
 from app.selection import Selection
 from app.statements import RELATIONS, Statement, conditions
 
@@ -116,7 +116,7 @@ def turn_drop_offs(publication: Publication, selection: Selection, turns: int = 
     if not has_tables(publication, "conversation_depth_daily"):
         return []
     parameters: dict[str, Any] = {"turns": turns}
-    where = _range("session_date", selection, parameters)
+    where = range_conditions("session_date", selection, parameters)
     where += " and turn_number between 1 and $turns"
     return dict_rows(
         publication,
@@ -136,7 +136,7 @@ def turn_drop_offs(publication: Publication, selection: Selection, turns: int = 
     )
 
 
-def _range(day: str, selection: Selection, parameters: dict[str, Any]) -> str:
+def range_conditions(day: str, selection: Selection, parameters: dict[str, Any]) -> str:
     """The condition of a daily rollup, which knows days, capsules and bots but no sources."""
     parameters |= {"date_from": selection.date_from, "date_to": selection.date_to}
     found = [f"{day} between $date_from and $date_to"]
@@ -153,7 +153,7 @@ def content_items(publication: Publication, selection: Selection, limit: int = 1
     if not has_tables(publication, "content_engagement_daily", "dim_content"):
         return []
     parameters: dict[str, Any] = {"limit": limit}
-    where = _range("activity_date", selection, parameters)
+    where = range_conditions("activity_date", selection, parameters)
     return dict_rows(
         publication,
         ("capsule_id", "content_id", "content_title", "content_type", "access_count",
@@ -174,38 +174,56 @@ def content_items(publication: Publication, selection: Selection, limit: int = 1
 
 
 def search_queries(publication: Publication, selection: Selection, limit: int = 100) -> list[dict[str, Any]]:
-    """What people looked for most, with the share that found nothing."""
-    if not has_tables(publication, "search_queries_daily"):
+    """What people looked for most, with the shares that found nothing and that led to content."""
+    if not has_tables(publication, "fct_searches"):
         return []
     parameters: dict[str, Any] = {"limit": limit}
-    where = _range("activity_date", selection, parameters)
+    where = conditions(RELATIONS["searches"], selection, parameters)
     return dict_rows(
         publication,
-        ("query", "search_count", "zero_result_count", "zero_result_rate"),
-        "select search_query, sum(search_count) as search_count, sum(zero_result_count), "
-        "cast(sum(zero_result_count) as double) / nullif(sum(search_count), 0) "
-        f"from marts.search_queries_daily where {where} and search_query is not null "
+        ("query", "search_count", "session_count", "zero_result_count", "zero_result_rate",
+         "followed_rate"),
+        "select search_query, count(*) as search_count, count(distinct session_key), "
+        "count(*) filter (where is_zero_result), "
+        "cast(count(*) filter (where is_zero_result) as double) / nullif(count(*), 0), "
+        "cast(count(*) filter (where is_followed_by_access) as double) / nullif(count(*), 0) "
+        f"from marts.fct_searches where {where} "
         "group by search_query order by search_count desc, search_query limit $limit",
         parameters,
-    )
+    )  # fmt: skip
 
 
 def cta_performance(publication: Publication, selection: Selection, limit: int = 50) -> list[dict[str, Any]]:
-    """Every call to action with impressions, clicks and the rate between them, never above 1."""
-    if not has_tables(publication, "cta_performance_daily"):
+    """Every call to action with impressions, clicks and the rate between them, never above 1.
+
+    `ctr_basis`: `impressions` where its capsule sends any in the range, else `sessions` (with a click of
+    those with a view).
+    """
+    if not has_tables(publication, "cta_activity_hourly", "session_activity_hourly"):
         return []
     parameters: dict[str, Any] = {"limit": limit}
-    where = _range("activity_date", selection, parameters)
+    source = RELATIONS["cta_hours"]
+    where = conditions(source, selection, parameters)
+    viewed = conditions(RELATIONS["activity"], selection, parameters)
     return dict_rows(
         publication,
-        ("capsule_id", "cta_id", "cta_type", "impression_count", "click_count",
+        ("capsule_id", "cta_id", "cta_type", "impression_count", "click_count", "ctr_basis",
          "click_through_rate", "conversion_count"),
-        "select capsule_id, cta_id, cta_type, sum(impression_count), "
-        "sum(click_count) as click_count, "
-        "cast(least(sum(click_count), sum(impression_count)) as double) "
-        "/ nullif(sum(impression_count), 0), sum(conversion_count) "
-        f"from marts.cta_performance_daily where {where} group by all "
-        "order by click_count desc, capsule_id, cta_id limit $limit",
+        "with taken as (select capsule_id, cta_id, cta_type, "
+        "sum(impression_count) as impression_count, sum(click_count) as click_count, "
+        "sum(conversion_count) as conversion_count, "
+        "count(distinct session_key) filter (where click_count > 0) as clicking_count "
+        f"from marts.{source.table} where {where} group by all), "
+        "viewed as (select capsule_id, sum(cta_impression_count) > 0 as sends_impressions, "
+        "count(distinct session_key) filter (where view_count > 0) as viewing_count "
+        f"from marts.session_activity_hourly where {viewed} group by all) "
+        "select taken.capsule_id, cta_id, cta_type, impression_count, click_count, "
+        "case when sends_impressions then 'impressions' else 'sessions' end, "
+        "case when sends_impressions "
+        "then cast(least(click_count, impression_count) as double) / nullif(impression_count, 0) "
+        "else cast(least(clicking_count, viewing_count) as double) / nullif(viewing_count, 0) end, "
+        "conversion_count from taken left join viewed on viewed.capsule_id = taken.capsule_id "
+        "order by click_count desc, taken.capsule_id, cta_id limit $limit",
         parameters,
     )  # fmt: skip
 
@@ -236,17 +254,7 @@ def capsule_names(publication: Publication) -> dict[str, str]:
 
 def country_names(publication: Publication) -> dict[str, str]:
     """English names by ISO code from the seed `countries`; codes stay codes in a publication without it."""
-    known = rows_of(
-        publication,
-        Statement(
-            "select count(*) from information_schema.tables "
-            "where table_schema = 'reference' and table_name = 'countries'",
-            {},
-        ),
-    )
-    if known == [(0,)]:
-        return {}
-    return dict(rows_of(publication, Statement("select country, country_name from reference.countries", {})))
+    return dict(reference_rows(publication, "countries", ("country", "country_name")))
 
 
 def whole_buckets(

@@ -87,6 +87,21 @@ def rows_of(publication: Publication, statement: Statement) -> list[tuple[Any, .
         return cursor.execute(statement.sql, statement.parameters).fetchall()
 
 
+def reference_rows(publication: Publication, seed: str, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Rows of a seed; none in a publication without it."""
+    known = rows_of(
+        publication,
+        Statement(
+            "select count(*) from information_schema.tables "
+            "where table_schema = 'reference' and table_name = $seed",
+            {"seed": seed},
+        ),
+    )
+    if known == [(0,)]:
+        return []
+    return rows_of(publication, Statement(f"select {', '.join(columns)} from reference.{seed}", {}))
+
+
 def metric_values(
     publication: Publication, selection: Selection, metric_ids: Sequence[str] = SINGLE_FIGURES
 ) -> dict[str, Number | None]:

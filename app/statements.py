@@ -39,7 +39,7 @@ class Statement:
     parameters: dict[str, Any]
 
 
-_SESSION_DIMENSIONS: Final = {"capsule": "capsule_id"} | {
+SESSION_DIMENSIONS: Final = {"capsule": "capsule_id"} | {
     name: f"coalesce(nullif({name}, ''), '{UNKNOWN}')"
     for name in (
         "channel", "source", "campaign", "country", "device", "browser", "os", "visitor_tier"
@@ -49,24 +49,24 @@ _SESSION_DIMENSIONS: Final = {"capsule": "capsule_id"} | {
 
 def _with(**columns: str) -> dict[str, str]:
     """The dimensions of the session and these of the mart's own; an empty value is unknown."""
-    return _SESSION_DIMENSIONS | {
+    return SESSION_DIMENSIONS | {
         name: f"coalesce(nullif({column}, ''), '{UNKNOWN}')" for name, column in columns.items()
     }
 
 
 RELATIONS: Final[dict[Relation, Source]] = {
     "activity": Source(
-        "session_activity_hourly", "activity_date", "activity_hour_at", _SESSION_DIMENSIONS
+        "session_activity_hourly", "activity_date", "activity_hour_at", SESSION_DIMENSIONS
     ),
     "sessions": Source(
-        "fct_sessions", "session_date", "date_trunc('hour', started_at)", _SESSION_DIMENSIONS
+        "fct_sessions", "session_date", "date_trunc('hour', started_at)", SESSION_DIMENSIONS
     ),
     "conversions": Source(
         "fct_conversions", "conversion_date", "date_trunc('hour', converted_at)",
         _with(cta_type="cta_type", cta_id="cta_id", conversion_type="conversion_type"),
     ),
     "ctas": Source(
-        "session_activity_hourly", "activity_date", "activity_hour_at", _SESSION_DIMENSIONS
+        "session_activity_hourly", "activity_date", "activity_hour_at", SESSION_DIMENSIONS
     ),
     "cta_hours": Source(
         "cta_activity_hourly", "activity_date", "activity_hour_at",

@@ -86,6 +86,38 @@ TABLES: dict[str, dict[str, str]] = {
         "furthest_share": "double", "is_completed": "boolean", "played_at": "timestamp",
         "activity_hour_at": "timestamp", "activity_date": "date",
     },
+    "fct_funnel_steps": {
+        "session_key": "varchar", "capsule_id": "varchar", **WHO, **ORIGIN, "scope": "varchar",
+        "step": "varchar", "step_number": "bigint", "seconds_to_step": "double",
+        "entered_at": "timestamp", "entry_date": "date",
+    },
+    "revenue_attribution": {
+        "conversion_key": "varchar", "capsule_id": "varchar", "model": "varchar",
+        "currency": "varchar", "channel": "varchar", "source": "varchar", "campaign": "varchar",
+        "credit": "decimal(18,4)", "credit_share": "decimal(18,9)", "is_bot": "boolean",
+        "conversion_date": "date",
+    },
+    "revenue_daily": {
+        "capsule_id": "varchar", "currency": "varchar", "conversion_type": "varchar",
+        "conversion_count": "bigint", "amount": "decimal(18,4)", "refund_amount": "decimal(18,4)",
+        "is_bot": "boolean", "conversion_date": "date",
+    },
+    "fct_custom_events": {
+        "event_key": "varchar", "capsule_id": "varchar", "session_key": "varchar", **WHO, **ORIGIN,
+        "event_name": "varchar", "properties": "varchar", "occurred_at": "timestamp",
+        "activity_date": "date",
+    },
+    "fct_custom_event_properties": {
+        "event_key": "varchar", "capsule_id": "varchar", "session_key": "varchar", **WHO, **ORIGIN,
+        "event_name": "varchar", "property_name": "varchar", "text_value": "varchar",
+        "number_value": "double", "occurred_at": "timestamp", "activity_date": "date",
+    },
+    "content_status": {
+        "content_key": "varchar", "capsule_id": "varchar", "content_id": "varchar",
+        "content_title": "varchar", "content_type": "varchar", "access_count": "bigint",
+        "is_catalogued": "boolean", "is_unused": "boolean", "is_cold": "boolean",
+        "published_at": "timestamp", "last_accessed_at": "timestamp",
+    },
     "fct_content_accesses": {
         "capsule_id": "varchar", "content_id": "varchar", "session_key": "varchar", **WHO,
         "content_type": "varchar", "is_citation": "boolean", "accessed_at": "timestamp",
@@ -291,6 +323,80 @@ PLAYS = [
 ]  # fmt: skip
 
 
+def step(scope: str, session_key: str, number: int, seconds: float) -> dict[str, Any]:
+    origin = next(found for found in SESSIONS if found["session_key"] == session_key)
+    return of_session(
+        session_key, scope=scope, step=("view", "turn", "cta_click", "conversion")[number - 1],
+        step_number=number, seconds_to_step=seconds, entered_at=origin["started_at"],
+        entry_date=origin["session_date"],
+    )  # fmt: skip
+
+
+FUNNEL_STEPS = [
+    *(step("session", key, 1, 0) for key in ("s1", "s2", "s3", "s4")),
+    step("session", "s1", 2, 20), step("session", "s3", 2, 60), step("session", "s1", 3, 240),
+    # user-1 enters guide and onboarding, visitor-1 and daily-1 guide.
+    *(step("visitor", key, 1, 0) for key in ("s1", "s2", "s3", "s4")),
+    step("visitor", "s1", 2, 20), step("visitor", "s3", 2, 60), step("visitor", "s1", 3, 240),
+    step("visitor", "s1", 4, 3600),
+]  # fmt: skip
+
+
+def credit(conversion_key: str, model: str, channel: str, amount: str | None, share: str) -> dict[str, Any]:
+    origin = next(found for found in CONVERSIONS if found["conversion_key"] == conversion_key)
+    return {
+        "conversion_key": conversion_key, "model": model, "channel": channel, "source": channel,
+        "campaign": "unknown", "credit": amount, "credit_share": share,
+        "capsule_id": origin["capsule_id"], "currency": origin.get("currency") or "unknown",
+        "is_bot": False, "conversion_date": origin["conversion_date"],
+    }  # fmt: skip
+
+
+CREDITS = [
+    credit("c2", "linear", "search", "16.63", "0.333333333"),
+    credit("c2", "linear", "email", "33.27", "0.666666667"),
+    credit("c2", "last_non_direct", "email", "49.90", "1"),
+    credit("c3", "linear", "search", "10", "1"),
+    credit("c3", "last_non_direct", "search", "10", "1"),
+]
+CUSTOM_EVENTS = [
+    of_session("s1", event_key="x1", event_name="quiz", occurred_at="2026-03-09 10:02:00",
+               activity_date="2026-03-09"),
+    of_session("s4", event_key="x2", event_name="quiz", occurred_at="2026-03-12 09:00:10",
+               activity_date="2026-03-12"),
+    of_session("s3", event_key="x3", event_name="quiz", occurred_at="2026-03-11 23:55:00",
+               activity_date="2026-03-11"),
+    of_session("s3", event_key="x4", event_name="shared", occurred_at="2026-03-11 23:56:00",
+               activity_date="2026-03-11"),
+]  # fmt: skip
+
+
+def event_property(event_key: str, name: str, text: str, number: float | None) -> dict[str, Any]:
+    event = next(found for found in CUSTOM_EVENTS if found["event_key"] == event_key)
+    return {**event, "property_name": name, "text_value": text, "number_value": number}
+
+
+EVENT_PROPERTIES = [
+    event_property("x1", "score", "10", 10), event_property("x2", "score", "40", 40),
+    event_property("x3", "score", "skipped", None), event_property("x1", "level", "hard", None),
+    event_property("x2", "level", "easy", None), event_property("x3", "level", "hard", None),
+]  # fmt: skip
+CONTENT_STATUS = [
+    {"content_key": "k1", "capsule_id": "guide", "content_id": "pricing", "content_title": "Pricing",
+     "content_type": "document", "is_catalogued": True, "is_unused": False, "is_cold": False,
+     "last_accessed_at": "2026-03-09 10:03:00"},
+    {"content_key": "k2", "capsule_id": "guide", "content_id": "faq", "content_title": "Questions",
+     "content_type": "document", "is_catalogued": True, "is_unused": True, "is_cold": False,
+     "published_at": "2026-03-01 23:00:00"},
+    {"content_key": "k3", "capsule_id": "guide", "content_id": "news", "content_title": "News",
+     "content_type": "link", "is_catalogued": True, "is_unused": False, "is_cold": False,
+     "published_at": "2026-03-02 00:00:00"},
+    {"content_key": "k4", "capsule_id": "guide", "content_id": "old", "content_title": "Old film",
+     "content_type": "video", "is_catalogued": False, "is_unused": False, "is_cold": True,
+     "last_accessed_at": "2026-01-09 10:00:00"},
+]  # fmt: skip
+
+
 def activity_rows(sessions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The hourly rows of sessions in a reporting zone of UTC."""
     columns = TABLES["session_activity_hourly"]
@@ -325,6 +431,15 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "fct_conversations": CONVERSATIONS,
     "fct_searches": SEARCHES,
     "fct_video_plays": PLAYS,
+    "fct_funnel_steps": FUNNEL_STEPS,
+    "revenue_attribution": CREDITS,
+    "revenue_daily": [
+        {"capsule_id": "guide", "currency": "EUR", "conversion_type": "sale", "conversion_count": 1,
+         "amount": "49.90", "refund_amount": "0", "is_bot": False, "conversion_date": "2026-03-09"},
+    ],
+    "fct_custom_events": CUSTOM_EVENTS,
+    "fct_custom_event_properties": EVENT_PROPERTIES,
+    "content_status": CONTENT_STATUS,
     "dim_capsules": [
         {"capsule_id": "guide", "capsule_name": "Sales *guide*", "owner_name": "Ada",
          "first_event_at": "2026-03-03 08:00:00", "is_catalogued": True},

@@ -96,16 +96,29 @@ def test_a_capsule_without_a_name_is_called_by_its_id(publication) -> None:
 
 
 def test_a_missing_mart_is_an_empty_answer(publication) -> None:
-    for question in (turn_drop_offs, content_items, search_queries):
+    for question in (turn_drop_offs, content_items):
         assert question(publication, WEEK) == []
 
 
 def test_every_call_to_action_is_a_row_with_its_rate(publication) -> None:
     found = [
-        (row["cta_id"], row["impression_count"], row["click_count"], row["click_through_rate"])
+        (
+            row["cta_id"],
+            row["impression_count"],
+            row["click_count"],
+            row["ctr_basis"],
+            row["click_through_rate"],
+        )
         for row in cta_performance(publication, WEEK)
     ]
-    assert found == [("book-demo", 4, 1, 0.25), ("see-plans", 0, 1, None)]
+    assert found == [("book-demo", 4, 1, "impressions", 0.25), ("see-plans", 0, 1, "sessions", 1.0)]
+
+
+def test_a_search_says_what_it_found_and_led_to(publication) -> None:
+    assert search_queries(publication, WEEK) == [
+        {"query": "refund", "search_count": 1, "session_count": 1, "zero_result_count": 1,
+         "zero_result_rate": 1.0, "followed_rate": 1.0},
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("last", "grain"), [(1, "hour"), (31, "day")])

@@ -107,7 +107,7 @@ def test_every_metric_of_a_week_is_what_was_worked_out_by_hand(publication) -> N
         "seconds_from_first_touch_p75": 5625.0,
         "seconds_from_first_touch_p90": pytest.approx(6570.0),
         "seconds_from_first_touch_avg": 4050.0,
-        "custom_event_count": 0,
+        "custom_event_count": 0,  # likewise
     }
     assert revenue_values(publication, WEEK) == {"EUR": 49.9, "USD": 10.0}
 

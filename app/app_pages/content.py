@@ -51,7 +51,7 @@ with card("Content items", "Opened by people; citations by the assistant are cou
             st.markdown("Nobody opened a content item in this period.")
 
 with card("Searches", "E-mail addresses and long numbers are masked before anything is stored."):
-    if not explain_missing(view, "Searches", "search_queries_daily"):
+    if not explain_missing(view, "Searches", "fct_searches"):
         searches = ask(search_queries, view.publication, view.selection)
         if searches:
             st.dataframe(

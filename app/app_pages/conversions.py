@@ -51,7 +51,7 @@ with st.grid(2, min_column_width=320):
                 st.markdown("Nobody converted in this period.")
 
 with card("Calls to action"):
-    if not explain_missing(view, "Calls to action one by one", "cta_performance_daily"):
+    if not explain_missing(view, "Calls to action one by one", "cta_activity_hourly"):
         performance = ask(cta_performance, view.publication, view.selection)
         if performance:
             st.dataframe(
@@ -72,7 +72,8 @@ with card("Calls to action"):
                     "Impressions": st.column_config.NumberColumn(format="localized"),
                     "Clicks": st.column_config.NumberColumn(format="localized"),
                     "Click-through rate": st.column_config.TextColumn(
-                        help="Clicks divided by impressions; a dash where no impressions are sent."
+                        help="Clicks divided by impressions where the capsule sends any, else sessions "
+                        "with a click divided by sessions with a view."
                     ),
                 },
                 alt="Calls to action with impressions, clicks and click-through rate",

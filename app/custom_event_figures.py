@@ -1,0 +1,74 @@
+"""Custom events: how often, by whom, and what their properties add up to.
+
+Not here: Streamlit, formatting, the registry's metrics (`queries.py`).
+"""
+
+from typing import Any, Final
+
+from app.breakdowns import dict_rows, has_tables
+from app.publications import Publication
+from app.selection import Selection
+from app.statements import RELATIONS, SESSION_DIMENSIONS, Source, conditions
+
+_PROPERTIES: Final = Source(
+    "fct_custom_event_properties", "activity_date", "date_trunc('hour', occurred_at)",
+    {**SESSION_DIMENSIONS, "event_name": "event_name"},
+)  # fmt: skip
+
+
+def custom_events(publication: Publication, selection: Selection) -> list[dict[str, Any]]:
+    """Per name: events, distinct visitors and sessions; most frequent first."""
+    if not has_tables(publication, "fct_custom_events"):
+        return []
+    parameters: dict[str, Any] = {}
+    where = conditions(RELATIONS["custom_events"], selection, parameters)
+    return dict_rows(
+        publication,
+        ("event_name", "event_count", "visitor_count", "session_count"),
+        "select event_name, count(*) as event_count, count(distinct visitor_key), "
+        f"count(distinct session_key) from marts.fct_custom_events where {where} group by event_name "
+        "order by event_count desc, event_name",
+        parameters,
+    )
+
+
+def event_properties(publication: Publication, selection: Selection, event_name: str) -> list[dict[str, Any]]:
+    """Per property of one custom event: how often it was sent and by whom, and what its numbers are.
+
+    `number_count` of the values read as numbers; sum, mean, median and 90th percentile are over those.
+    """
+    if not has_tables(publication, "fct_custom_event_properties"):
+        return []
+    parameters: dict[str, Any] = {"event": event_name}
+    where = conditions(_PROPERTIES, selection, parameters)
+    return dict_rows(
+        publication,
+        ("property_name", "event_count", "visitor_count", "value_count", "number_count", "sum", "mean",
+         "median", "p90"),
+        "select property_name, count(*), count(distinct visitor_key), count(distinct text_value), "
+        "count(number_value), sum(number_value), avg(number_value), "
+        "percentile_cont(0.5) within group (order by number_value), "
+        "percentile_cont(0.9) within group (order by number_value) "
+        f"from marts.fct_custom_event_properties where event_name = $event and {where} "
+        "group by property_name order by property_name",
+        parameters,
+    )  # fmt: skip
+
+
+def property_values(
+    publication: Publication, selection: Selection, event_name: str, property_name: str, limit: int = 20
+) -> list[dict[str, Any]]:
+    """The most frequent values of one property: events and distinct visitors."""
+    if not has_tables(publication, "fct_custom_event_properties"):
+        return []
+    parameters: dict[str, Any] = {"event": event_name, "property": property_name, "limit": limit}
+    where = conditions(_PROPERTIES, selection, parameters)
+    return dict_rows(
+        publication,
+        ("value", "event_count", "visitor_count"),
+        "select text_value, count(*) as event_count, count(distinct visitor_key) "
+        "from marts.fct_custom_event_properties "
+        f"where event_name = $event and property_name = $property and {where} "
+        "group by text_value order by event_count desc, text_value limit $limit",
+        parameters,
+    )
