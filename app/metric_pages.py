@@ -16,6 +16,7 @@ from app.measures import MEASURES_ALONG, Measure
 from app.metric_notes import GROUP_STARTS, NOTES, Note
 from app.metrics import METRICS, Metric, measure_of
 from app.statements import RELATIONS, parts_of
+from app.table_notes import TABLE_NOTES
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = ROOT / "docs" / "metrics.md"
@@ -86,7 +87,8 @@ def metrics_page(metrics: Sequence[Metric] = METRICS, marts: Mapping[str, Mart] 
         "# Metrics",
         "",
         "What every number means, how it is computed and where well-known tools count otherwise. Generated "
-        "by `make docs` from `app/metrics.py`, `app/metric_notes.py` and the models; do not edit.",
+        "by `make docs` from `app/metrics.py`, `app/metric_notes.py`, `app/table_notes.py` and "
+        "the models; do not edit.",
         "",
         "Event counts belong to the day of the event, session figures to the day the session started, in the "
         "reporting time zone. Bots are left out unless asked for. A measure without rows is 0 when it counts "
@@ -99,6 +101,8 @@ def metrics_page(metrics: Sequence[Metric] = METRICS, marts: Mapping[str, Mart] 
         if metric.id in GROUP_STARTS:
             lines += ["", f"## {GROUP_STARTS[metric.id]}"]
         lines += ["", *_metric_lines(metric, found, said_at)]
+    if marts is None:
+        lines += ["", *_table_note_lines(found)]
     lines += ["", *_mart_lines(found)]
     return "\n".join(lines) + "\n"
 
@@ -175,6 +179,21 @@ def _over(expression: str, relation: Any, marts: Mapping[str, Mart]) -> str:
     named = [f"`{name}`" for name in mart.columns if name in words]
     columns = f", from its {' and '.join(named) if len(named) < 3 else ', '.join(named)}" if named else ""
     return f"- Computed: `{expression}` over [`{mart.name}`](../{mart.path.as_posix()}){columns}"
+
+
+def _table_note_lines(marts: Mapping[str, Mart]) -> Iterator[str]:
+    yield "## Figures that are rows"
+    for note in TABLE_NOTES:
+        mart = marts[note.table]
+        columns = ", ".join(f"`{name}`" for name in note.columns)
+        yield ""
+        yield f"### {note.title}"
+        yield ""
+        yield note.definition
+        yield ""
+        yield f"- Formula: {note.formula}."
+        yield f"- Read from [`{mart.name}`](../{mart.path.as_posix()}): {columns}."
+        yield f"- Elsewhere: {note.peers}"
 
 
 def _mart_lines(marts: Mapping[str, Mart]) -> Iterator[str]:

@@ -1,11 +1,17 @@
 """The dashboard's pages, run without a browser, against figures worked out by hand."""
 
+import re
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+import streamlit as st
+import yaml
 from streamlit.testing.v1 import AppTest
 
-from app.publications import close_publications
+from app import queries
+from app.publications import close_publications, open_cursor
 from tests.publication_fixture import TABLES, write_publication
 
 ENTRY = Path(__file__).parent.parent / "app" / "streamlit_app.py"
@@ -30,6 +36,45 @@ def opened(page: str = "overview", **url: str) -> AppTest:
         app.switch_page(f"app_pages/{page}.py").run()
     assert not app.exception, app.exception
     return app
+
+
+# `marts.x` and `reference.x` in the text of a statement.
+TABLE_READ = re.compile(r"\b(?:marts|reference)\.([a-z_]+)")
+
+
+def tables_read(monkeypatch, page: str) -> set[str]:
+    """The tables a page asks for when nothing is remembered, the filters above it included."""
+    asked: list[str] = []
+
+    @contextmanager
+    def watched_cursor(publication):
+        with open_cursor(publication) as cursor:
+            watched = Mock(wraps=cursor)
+            watched.execute.side_effect = lambda sql, *values: (
+                asked.append(sql),
+                cursor.execute(sql, *values),
+            )[1]
+            yield watched
+
+    app = opened("overview", **WEEK)
+    monkeypatch.setattr(queries, "open_cursor", watched_cursor)
+    st.cache_data.clear()
+    app.switch_page(f"app_pages/{page}.py").run()
+    assert not app.exception, app.exception
+    return {table for sql in asked for table in TABLE_READ.findall(sql)}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_exposure_of_a_page_names_the_tables_it_reads(home, monkeypatch, page) -> None:
+    write_publication(home / "published")
+    described = yaml.safe_load((ENTRY.parent.parent / "models/exposures.yml").read_text(encoding="utf-8"))
+    (exposure,) = (one for one in described["exposures"] if one["name"] == f"{page}_page")
+    named = {text.removeprefix("ref('").removesuffix("')") for text in exposure["depends_on"]}
+    read = tables_read(monkeypatch, page)
+    assert read <= named
+    # The publication of these tests has not every mart; of those it has, all that are named are read, but for
+    # titles, which are asked for together with a mart it lacks.
+    assert not (named - read) & (set(TABLES) - {"dim_content"})
 
 
 def figures(app: AppTest) -> dict[str, tuple[str, str]]:

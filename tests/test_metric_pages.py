@@ -9,6 +9,7 @@ from app.metric_notes import GROUP_STARTS, NOTES
 from app.metric_pages import PAGE, Mart, metrics_page, read_marts
 from app.metrics import METRIC_IDS, Metric
 from app.statements import RELATIONS
+from app.table_notes import TABLE_NOTES
 
 SESSIONS = Mart(
     "fct_sessions",
@@ -38,6 +39,13 @@ def test_notes_and_groups_are_of_metrics_that_exist() -> None:
     assert set(NOTES) <= set(METRIC_IDS)
     assert set(GROUP_STARTS) <= set(METRIC_IDS)
     assert next(iter(GROUP_STARTS)) == METRIC_IDS[0]
+
+
+def test_notes_of_tables_name_columns_that_exist() -> None:
+    marts = read_marts()
+    for note in TABLE_NOTES:
+        assert set(note.columns) <= set(marts[note.table].columns), note.title
+        assert f"\n### {note.title}\n" in metrics_page()
 
 
 def test_every_link_of_the_page_leads_somewhere() -> None:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from app.metrics import METRIC_IDS
+from app.statements import RELATIONS
 from orchestration.admission import RejectionReason
 from orchestration.cli import main
 from orchestration.event_files import REFUSAL_REASONS
@@ -111,6 +112,12 @@ def test_every_page_of_the_dashboard_is_an_exposure() -> None:
     described = yaml.safe_load((ROOT / "models/exposures.yml").read_text(encoding="utf-8"))["exposures"]
     pages = {exposure["name"] for exposure in described if exposure["type"] == "dashboard"}
     assert pages == {f"{path.stem}_page" for path in (ROOT / "app/app_pages").glob("[!_]*.py")}
+
+
+def test_the_metrics_of_the_command_line_are_an_exposure_of_every_relation() -> None:
+    described = yaml.safe_load((ROOT / "models/exposures.yml").read_text(encoding="utf-8"))["exposures"]
+    (exposure,) = (one for one in described if one["name"] == "command_line_metrics")
+    assert set(exposure["depends_on"]) == {f"ref('{source.table}')" for source in RELATIONS.values()}
 
 
 def test_an_exposure_names_marts_and_seeds_that_exist() -> None:
