@@ -2,33 +2,28 @@
 
 Why it exists: row validity is decided here and nowhere else, line by line, so that one bad line never
 costs another. Pure: bytes and a context in, an outcome out. Rules: METRICS.md, "Events" and "Privacy".
-Not here: files (`event_files.py`), the meaning of `metadata` (`event_fields.py`), duplicates and
-opt-outs across lines (`raw_events.py`).
+`shape_admission.py` gives the same outcomes for many lines at once. Not here: files (`event_files.py`), what
+is JSON (`strict_json.py`), the meaning of `metadata` (`event_fields.py`), duplicates and opt-outs across
+lines (`verdicts.py`).
 """
 
-import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import orjson
 
-from orchestration.event_fields import FieldProblem, metadata_columns
+from orchestration.event_fields import MAX_ID_CHARACTERS, FieldProblem, metadata_columns
+from orchestration.limits import DEFAULT_LIMITS, Limits
+from orchestration.opt_outs import OptOuts
 from orchestration.privacy import Keyring, is_consent_refused, says_no, says_yes
 from orchestration.raw_schema import EVENT_COLUMNS
+from orchestration.strict_json import Unreadable, UnreadableReason, parse_line
+from orchestration.timestamps import parse_timestamp
 
-RejectionReason = Literal[
-    "not_utf8",
-    "not_json",
-    "not_an_object",
-    "line_too_long",
-    "nesting_too_deep",
-    "too_many_keys",
-    "duplicate_key",
-    "not_a_number",
-    "lone_surrogate",
+InvalidReason = Literal[
     "missing_field",
     "blank_field",
     "wrong_type",
@@ -42,18 +37,13 @@ RejectionReason = Literal[
     "custom_without_name",
     "id_conflict",
 ]
+RejectionReason = UnreadableReason | InvalidReason
+REJECTION_REASONS: Final[tuple[str, ...]] = (*get_args(UnreadableReason), *get_args(InvalidReason))
 
 EVENT_TYPES: Final = frozenset({"view", "interaction", "conversion", "content_access", "custom"})
-MAX_LINE_BYTES: Final = 1 << 20
-MAX_NESTING: Final = 100
-MAX_KEYS: Final = 10_000
-MAX_ID_CHARACTERS: Final = 256
+OPT_OUT_KEYS: Final = ("optOut", "opt_out")
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
 
-_TIMESTAMP: Final = re.compile(
-    r"(\d{4})-?(\d\d)-?(\d\d)[Tt ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?"
-    r" ?(?:([Zz])|([+\-\u2212])(\d\d)(?::?(\d\d))?)?"
-)
 _EXCERPT_CHARACTERS: Final = 160
 # Words an excerpt may show; every other letter becomes "a", every digit "9".
 _EXCERPT_WORDS: Final = frozenset(
@@ -62,32 +52,9 @@ _EXCERPT_WORDS: Final = frozenset(
         "content_access custom action source referrer device location null true false"
     ).split()
 )
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NO_VALUES: Final[dict[str, Any]] = dict.fromkeys(EVENT_COLUMNS)
 _WORD: Final = re.compile(r"[^\W\d_]+(?:_[^\W\d_]+)*|\d+")
-
-
-class OptOuts:
-    """Who opted out or in, and when, by person key: what is known when a line is read."""
-
-    def __init__(self, signals: Iterable[tuple[str, datetime, bool]] = ()) -> None:
-        self._signals: dict[str, list[tuple[datetime, bool]]] = {}
-        for person_key, signalled_at, is_opt_out in signals:
-            self.remember([person_key], signalled_at, is_opt_out=is_opt_out)
-
-    def remember(
-        self, person_keys: Iterable[str | None], signalled_at: datetime, *, is_opt_out: bool
-    ) -> None:
-        """Adds a signal of one person, who may be known by several keys."""
-        for person_key in filter(None, person_keys):
-            self._signals.setdefault(person_key, []).append((signalled_at, is_opt_out))
-
-    def is_out(self, person_keys: Iterable[str | None], moment: datetime) -> bool:
-        """Whether the latest signal of any of the keys, up to a moment, is an opt-out."""
-        for person_key in filter(None, person_keys):
-            known = [signal for signal in self._signals.get(person_key, ()) if signal[0] <= moment]
-            if known and max(known)[1]:
-                return True
-        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +65,20 @@ class AdmissionRules:
     now: datetime
     oldest: datetime | None
     opt_outs: OptOuts = field(default_factory=OptOuts)
+    limits: Limits = DEFAULT_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """`event`: a value for every column of `raw_schema.EVENT_COLUMNS` that has one."""
+    """`event`: a value for every column of `raw_schema.EVENT_COLUMNS` that has one.
+
+    `refused_keys`: user and visitor key of an event that refused consent: to ask whether the person opted
+    out, and never kept.
+    """
 
     event: dict[str, Any]
     is_opt_in: bool = False
+    refused_keys: tuple[str | None, str | None] = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +106,9 @@ def admit_line(line: bytes, rules: AdmissionRules) -> Outcome:
 
     Raises nothing: whatever is wrong with the line is the reason of a `Rejected`.
     """
-    parsed = _parse(line)
-    if isinstance(parsed, Rejected):
-        return parsed
+    parsed = parse_line(line, rules.limits)
+    if isinstance(parsed, Unreadable):
+        return _rejected(parsed.reason, line, parsed.key if parsed.key in _EXCERPT_WORDS else None)
     capsule_id = parsed.get("capsuleId")
     try:
         return _admit_object(parsed, rules)
@@ -144,96 +117,6 @@ def admit_line(line: bytes, rules: AdmissionRules) -> Outcome:
         if known_capsule is not None and (len(known_capsule) > MAX_ID_CHARACTERS or "\0" in known_capsule):
             known_capsule = None
         return _rejected(problem.reason, line, problem.field, known_capsule or None)
-
-
-def _parse(line: bytes) -> dict[str, Any] | Rejected:
-    if len(line) > MAX_LINE_BYTES:
-        return _rejected("line_too_long", line)
-    try:
-        parsed = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return _rejected(_why_unreadable(line), line)
-    if not isinstance(parsed, dict):
-        return _rejected("not_an_object", line)
-    if line.count(b"{") + line.count(b"[") > MAX_NESTING and _nesting(line) > MAX_NESTING:
-        return _rejected("nesting_too_deep", line)
-    key_count = _count_keys(parsed)
-    if key_count > MAX_KEYS:
-        return _rejected("too_many_keys", line)
-    # A repeated key disappears while parsing; only a line with more `":` than keys can have one.
-    if line.count(b'":') != key_count and (repeated := _repeated_key(line)) is not None:
-        return _rejected("duplicate_key", line, repeated if repeated in _EXCERPT_WORDS else None)
-    return parsed
-
-
-def _why_unreadable(line: bytes) -> RejectionReason:
-    """The reason behind a line that strict JSON refuses, found with the tolerant standard parser."""
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError:
-        return "not_utf8"
-    if _nesting(line) > MAX_NESTING:
-        return "nesting_too_deep"
-    not_numbers: list[str] = []
-    try:
-        parsed = json.loads(text, parse_constant=not_numbers.append)
-    except (ValueError, RecursionError):
-        return "not_json"
-    if not_numbers:
-        return "not_a_number"
-    try:
-        json.dumps(parsed, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError:
-        return "lone_surrogate"
-    # A number beyond the range of a double reads as infinity.
-    return "not_a_number"
-
-
-def _nesting(line: bytes) -> int:
-    deepest = depth = 0
-    in_string = escaped = False
-    for character in line:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif character == 0x5C:
-                escaped = True
-            elif character == 0x22:
-                in_string = False
-        elif character == 0x22:
-            in_string = True
-        elif character in (0x7B, 0x5B):
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in (0x7D, 0x5D):
-            depth -= 1
-    return deepest
-
-
-def _count_keys(parsed: Any) -> int:
-    if isinstance(parsed, dict):
-        count = len(parsed)
-        for value in parsed.values():
-            if isinstance(value, (dict, list)):
-                count += _count_keys(value)
-        return count
-    if isinstance(parsed, list):
-        return sum(_count_keys(value) for value in parsed if isinstance(value, (dict, list)))
-    return 0
-
-
-def _repeated_key(line: bytes) -> str | None:
-    repeated: list[str] = []
-
-    def remember(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            repeated.extend(name for name in names if names.count(name) > 1)
-        return found
-
-    json.loads(line, object_pairs_hook=remember)
-    return repeated[0] if repeated else None
 
 
 def _admit_object(parsed: dict[str, Any], rules: AdmissionRules) -> Outcome:
@@ -251,12 +134,16 @@ def _admit_object(parsed: dict[str, Any], rules: AdmissionRules) -> Outcome:
         metadata = {}
     if not isinstance(metadata, dict):
         raise FieldProblem("wrong_type", "metadata")
+    # A key that is sent as null says as much as a key that is not sent.
+    metadata = {name: value for name, value in metadata.items() if value is not None}
 
     keyring = rules.keyring
     own_ids = [own for own in (user_id, session_id, event_id) if own]
     meant = metadata_columns(metadata, event_type, capsule_id, keyring, own_ids)
     refused = is_consent_refused(metadata) or is_consent_refused(parsed)
-    content_hash = keyring.content_hash(_canonical(parsed, occurred_at))
+    stated = {"eventType": event_type, "capsuleId": capsule_id, "sessionId": session_id, "userId": user_id}
+    names, values = canonical_content(parsed | stated, metadata, epoch_milliseconds(occurred_at))
+    content_hash = keyring.content_hash(names, values)
     identity = (capsule_id, event_id) if event_id else (capsule_id, "", str(content_hash), session_id)
     person = {
         "user_key": keyring.key("user", user_id) if user_id else None,
@@ -264,7 +151,7 @@ def _admit_object(parsed: dict[str, Any], rules: AdmissionRules) -> Outcome:
         "client_session_key": keyring.key("session", capsule_id, session_id),
     }
     event = _NO_VALUES | {
-        "event_key": keyring.event_key(*identity),
+        "event_key": keyring.key_once("event", *identity),
         "content_hash": content_hash,
         "event_type": event_type,
         "capsule_id": capsule_id,
@@ -275,38 +162,48 @@ def _admit_object(parsed: dict[str, Any], rules: AdmissionRules) -> Outcome:
     }
     opt_out = _opt_out_signal(parsed, metadata)
     if says_yes(opt_out):
-        rules.opt_outs.remember(person.values(), occurred_at, is_opt_out=True)
         return Suppressed(event)
+    refused_keys: tuple[str | None, str | None] = (None, None)
     if refused:
-        # Its identity is not kept, so whether the person opted out can be asked only here.
-        is_out = rules.opt_outs.is_out(person.values(), occurred_at)
+        refused_keys = (person["user_key"], person["visitor_id_key"])
         event |= {"user_key": None, "visitor_id_key": None}
-        if is_out:
-            return Suppressed(event | {"client_session_key": None})
     elif meant.reduced_ip or meant.user_agent:
         event["daily_key"] = keyring.daily_key(
             occurred_at.date(), capsule_id, meant.reduced_ip or "", meant.user_agent or ""
         )
     event.update(meant.columns, is_consent_refused=refused)
     is_opt_in = opt_out is not None and says_no(opt_out) and not refused
-    if is_opt_in:
-        rules.opt_outs.remember(person.values(), occurred_at, is_opt_out=False)
-    return Accepted(event, is_opt_in)
+    return Accepted(event, is_opt_in, refused_keys)
 
 
 def _opt_out_signal(parsed: dict[str, Any], metadata: dict[str, Any]) -> Any:
     for sent in (metadata, parsed):
-        for name in ("optOut", "opt_out"):
+        for name in OPT_OUT_KEYS:
             if sent.get(name) is not None:
                 return sent[name]
     return None
 
 
-def _canonical(parsed: dict[str, Any], occurred_at: datetime) -> bytes:
-    """The same bytes for the same content, whatever the order of keys or the spelling of the instant."""
-    content = {name: value for name, value in parsed.items() if name not in ("eventId", "timestamp")}
-    content["timestamp"] = occurred_at
-    return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+def canonical_content(
+    stated: Mapping[str, Any], metadata: Mapping[str, Any], instant: int
+) -> tuple[bytes, bytes]:
+    """Names and values of an event's content: the same bytes whatever the order of keys or the spelling.
+
+    `stated`: the event's own keys, ids trimmed; `metadata` without nulls; `instant` in milliseconds.
+    """
+    names = content_names((name for name, value in stated.items() if value is not None), metadata)
+    values = [*(stated[name] for name in names[0]), instant, *(metadata[name] for name in names[1])]
+    return orjson.dumps(names), orjson.dumps(values, option=orjson.OPT_SORT_KEYS)
+
+
+def content_names(own: Iterable[str], inner: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The event's own keys and the keys of `metadata` that belong to its content, in their order."""
+    return sorted(set(own) - {"eventId", "timestamp", "metadata"}), sorted(inner)
+
+
+def epoch_milliseconds(instant: datetime) -> int:
+    """Whole milliseconds since 1970."""
+    return (instant - _EPOCH) // timedelta(milliseconds=1)
 
 
 def _required(parsed: dict[str, Any], name: str) -> str:
@@ -338,40 +235,6 @@ def _optional_id(parsed: dict[str, Any], name: str) -> str | None:
     if not isinstance(value, str):
         raise FieldProblem("wrong_type", name)
     return _identifier(value, name) or None
-
-
-def parse_timestamp(text: str) -> datetime:
-    """The UTC instant of an ISO 8601 timestamp with an offset or Z, cut to milliseconds.
-
-    Raises `FieldProblem` with `timestamp_without_offset` or `timestamp_unreadable`.
-    """
-    found = _TIMESTAMP.fullmatch(text.strip())
-    if found is None:
-        raise FieldProblem("timestamp_unreadable", "timestamp")
-    year, month, day, hour, minute, second, fraction, zulu, sign, ahead_hours, ahead_minutes = found.groups()
-    try:
-        local = datetime(
-            int(year),
-            int(month),
-            int(day),
-            int(hour),
-            int(minute),
-            int(second or 0),
-            int((fraction or "0")[:3].ljust(3, "0")) * 1000,
-            tzinfo=UTC,
-        )
-        if not zulu and not sign:
-            raise FieldProblem("timestamp_without_offset", "timestamp")
-        if zulu:
-            return local
-        if int(ahead_hours) > 18 or int(ahead_minutes or 0) > 59:
-            raise FieldProblem("timestamp_unreadable", "timestamp")
-        ahead = timedelta(hours=int(ahead_hours), minutes=int(ahead_minutes or 0))
-        return local - ahead if sign == "+" else local + ahead
-    except (ValueError, OverflowError) as error:
-        if isinstance(error, FieldProblem):
-            raise
-        raise FieldProblem("timestamp_unreadable", "timestamp") from error
 
 
 def _check_window(occurred_at: datetime, rules: AdmissionRules) -> None:

@@ -14,13 +14,14 @@ from typing import Any, Final
 import duckdb
 import orjson
 
-from orchestration.admission import parse_timestamp
 from orchestration.event_fields import FieldProblem
-from orchestration.event_files import FileRefused, LandedFile, LineReader
+from orchestration.event_files import FileRefused, LandedFile
 from orchestration.journal import BatchRecord, FileKind, make_durable
+from orchestration.line_reader import LineReader
 from orchestration.privacy import mask_text
 from orchestration.raw_events import next_file_id, roll_back, write_file_rows
 from orchestration.sealing import refuse_half_zstd
+from orchestration.timestamps import parse_timestamp
 
 CATALOGUES: Final[Mapping[FileKind, dict[str, str]]] = {
     # key of the landed object → column of the table; the first ones are the row's identity

@@ -11,14 +11,11 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-import orjson
-
-from orchestration.privacy import Keyring, mask_text, normal_domain, plain_name, reduce_ip, reduce_url
+from orchestration.event_properties import MAX_TEXT_CHARACTERS, properties
+from orchestration.privacy import Keyring, mask_text, normal_domain, reduce_ip, reduce_url
 from orchestration.user_agents import parse_user_agent
 
 MAX_ID_CHARACTERS: Final = 256
-MAX_TEXT_CHARACTERS: Final = 500
-MAX_PROPERTIES: Final = 200
 _AMOUNT_LIMIT: Final = Decimal(10) ** 12
 _CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
 _SNAKE: Final = re.compile(r"(?<=[a-z0-9])([A-Z])")
@@ -33,32 +30,11 @@ KNOWN_KEYS: Final = frozenset(
         "ctaType ctaLabel conversionType value currency orderId"
     ).split()
 )
-_SPELLINGS: Final[Mapping[str, str]] = {
+SPELLINGS: Final[Mapping[str, str]] = {
     spelling: name
     for name in KNOWN_KEYS
     for spelling in (name, _SNAKE.sub(lambda found: f"_{found.group(1).lower()}", name))
 }
-# The text of a message is never stored, under whatever key it is sent.
-MESSAGE_TEXT_KEYS: Final = frozenset(
-    ("text message content body prompt answer response completion reply transcript html markdown").split()
-)
-# Personal by name: dropped, because masking cannot recognise a name or a street.
-PERSONAL_KEYS: Final = frozenset(
-    (
-        "name firstname lastname fullname username displayname email mail emailaddress phone "
-        "phonenumber mobilenumber telephone address street streetaddress postcode postalcode "
-        "zipcode birthdate birthday dateofbirth ipaddress clientip remoteip useragent userid "
-        "visitorid sessionid eventid password token cookie ssn passport iban creditcard cardnumber"
-    ).split()
-)
-# Names that mean a person or an agent by how they end: customer_id, http_user_agent, client-ip.
-_PERSONAL_ENDINGS: Final = re.compile(
-    r"(email|phone|(user|visitor|customer|client|member|account|person|session|device|login)(id|uid|key|name)?"
-    r"|uid|uuid|guid|useragent|ua|ip|ipaddr|login|birthdate|iban)$"
-)
-_COORDINATES: Final = re.compile(r"(lat|lon|lng|latitude|longitude)$")
-_AGENT_TEXT: Final = re.compile(r"Mozilla/\d|AppleWebKit/|\w+/\d+(\.\d+)+ \(")
-_QUERY: Final = re.compile(r"\?[^\s?=&]+=\S*|(?<=\w)#\S*$")
 
 
 class FieldProblem(ValueError):
@@ -93,34 +69,34 @@ def metadata_columns(
     custom event without a name and for ids over 256 characters. Any other value that cannot be read is null.
     `own_ids`: the event's own ids, which no property may repeat.
     """
-    sent, unknown = _known_and_unknown(metadata)
+    sent, unknown = known_and_unknown(metadata)
     columns: dict[str, Any] = {}
     for name, value in sent.items():
-        field = _FIELDS.get(name)
+        field = FIELDS.get(name)
         if field is not None:
             if (found := field.read(value, name)) is not None:
                 columns[field.column] = found
-        elif name in _HASHED_IDS and (identifier := _identifier(value, name)):
-            column, kind = _HASHED_IDS[name]
+        elif name in HASHED_IDS and (identifier := identifier_of(value, name)):
+            column, kind = HASHED_IDS[name]
             columns[column] = keyring.key(kind, capsule_id, identifier)
     if event_type == "conversion":
-        columns["amount"] = _amount(sent.get("value"))
-        columns["currency"] = _currency(sent.get("currency"))
+        columns["amount"] = amount_of(sent.get("value"))
+        columns["currency"] = currency_of(sent.get("currency"))
     elif event_type == "custom":
-        columns["event_name"] = _text(metadata.get("name"))
+        columns["event_name"] = text_of(metadata.get("name"))
         if columns["event_name"] is None:
             raise FieldProblem("custom_without_name", "metadata.name")
-        unknown |= {name: value for name, value in sent.items() if name in _PROPERTIES_OF_CUSTOM}
-    user_agent = _text(sent.get("userAgent"), masked=False, limit=1000)
-    address = _text(sent.get("ip"), masked=False, limit=100)
-    columns |= _traffic_columns(sent)
-    columns |= _agent_columns(sent, user_agent)
+        unknown |= {name: value for name, value in sent.items() if name in PROPERTIES_OF_CUSTOM}
+    user_agent = user_agent_of(sent.get("userAgent"))
+    address = address_of(sent.get("ip"))
+    columns |= traffic_columns(sent)
+    columns |= agent_columns(sent)
     if "location" in sent:
-        columns = _place_columns(sent["location"]) | columns
-    visitor_id = _identifier(sent.get("visitorId"), "visitorId")
+        columns = place_columns(sent["location"]) | columns
+    visitor_id = identifier_of(sent.get("visitorId"), "visitorId")
     if unknown:
         secrets = [secret for secret in (*own_ids, visitor_id, address, user_agent) if secret]
-        columns["properties"] = _properties(unknown, event_type, secrets)
+        columns["properties"] = properties(unknown, event_type, secrets)
     return Meaning(
         columns,
         visitor_id=visitor_id,
@@ -129,12 +105,12 @@ def metadata_columns(
     )
 
 
-def _known_and_unknown(metadata: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def known_and_unknown(metadata: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The keys with a meaning under their camelCase name, which wins over snake_case, and all others."""
     sent: dict[str, Any] = {}
     unknown: dict[str, Any] = {}
     for name, value in metadata.items():
-        known = _SPELLINGS.get(name)
+        known = SPELLINGS.get(name)
         if value is None:
             continue
         if known is None:
@@ -144,7 +120,10 @@ def _known_and_unknown(metadata: Mapping[str, Any]) -> tuple[dict[str, Any], dic
     return sent, unknown
 
 
-def _text(value: Any, name: str = "", *, masked: bool = True, limit: int = MAX_TEXT_CHARACTERS) -> str | None:
+def text_of(
+    value: Any, name: str = "", *, masked: bool = True, limit: int = MAX_TEXT_CHARACTERS
+) -> str | None:
+    """A text or number as trimmed text, masked unless told otherwise; null for anything else."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
@@ -154,12 +133,13 @@ def _text(value: Any, name: str = "", *, masked: bool = True, limit: int = MAX_T
 
 
 def _word(value: Any, name: str = "") -> str | None:
-    text = _text(value, limit=MAX_ID_CHARACTERS)
+    text = text_of(value, limit=MAX_ID_CHARACTERS)
     return text.lower() if text else None
 
 
-def _identifier(value: Any, name: str) -> str | None:
-    text = _text(value, masked=False, limit=MAX_ID_CHARACTERS + 1)
+def identifier_of(value: Any, name: str) -> str | None:
+    """An id as sent, trimmed. Raises `FieldProblem` over 256 characters."""
+    text = text_of(value, masked=False, limit=MAX_ID_CHARACTERS + 1)
     if text is not None and len(text) > MAX_ID_CHARACTERS:
         raise FieldProblem("id_too_long", f"metadata.{name}")
     return text
@@ -167,7 +147,7 @@ def _identifier(value: Any, name: str) -> str | None:
 
 def _public_id(value: Any, name: str) -> str | None:
     """Of a content item or a CTA: kept as sent, so an e-mail address in it is masked."""
-    text = _identifier(value, name)
+    text = identifier_of(value, name)
     return mask_text(text) if text and "@" in text else text
 
 
@@ -191,45 +171,47 @@ def _count(value: Any, name: str) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
+class Field:
+    """The column of a key, and how its value is read (value, key) → value or null."""
+
     column: str
     read: Callable[[Any, str], Any]
 
 
 _SECONDS: Final = _number(0, 1e7)
 # Keys whose value becomes a column by itself.
-_FIELDS: Final[Mapping[str, _Field]] = {
-    "action": _Field("action", _word),
-    "role": _Field("role", _word),
-    "topic": _Field("topic", _text),
-    "query": _Field("search_query", _word),
-    "resultCount": _Field("result_count", _count),
-    "contentId": _Field("content_id", _public_id),
-    "contentType": _Field("content_type", _word),
-    "contentTitle": _Field("content_title", _text),
-    "relevanceScore": _Field("relevance_score", _number(0, 1)),
-    "positionSeconds": _Field("position_seconds", _SECONDS),
-    "fromSeconds": _Field("from_seconds", _SECONDS),
-    "toSeconds": _Field("to_seconds", _SECONDS),
-    "durationSeconds": _Field("duration_seconds", _SECONDS),
-    "percent": _Field("percent", _number(0, 100)),
-    "ctaId": _Field("cta_id", _public_id),
-    "ctaType": _Field("cta_type", _word),
-    "ctaLabel": _Field("cta_label", _text),
-    "conversionType": _Field("conversion_type", _word),
-    "country": _Field("country_label", _text),
-    "region": _Field("region", _text),
-    "city": _Field("city", _text),
+FIELDS: Final[Mapping[str, Field]] = {
+    "action": Field("action", _word),
+    "role": Field("role", _word),
+    "topic": Field("topic", text_of),
+    "query": Field("search_query", _word),
+    "resultCount": Field("result_count", _count),
+    "contentId": Field("content_id", _public_id),
+    "contentType": Field("content_type", _word),
+    "contentTitle": Field("content_title", text_of),
+    "relevanceScore": Field("relevance_score", _number(0, 1)),
+    "positionSeconds": Field("position_seconds", _SECONDS),
+    "fromSeconds": Field("from_seconds", _SECONDS),
+    "toSeconds": Field("to_seconds", _SECONDS),
+    "durationSeconds": Field("duration_seconds", _SECONDS),
+    "percent": Field("percent", _number(0, 100)),
+    "ctaId": Field("cta_id", _public_id),
+    "ctaType": Field("cta_type", _word),
+    "ctaLabel": Field("cta_label", text_of),
+    "conversionType": Field("conversion_type", _word),
+    "country": Field("country_label", text_of),
+    "region": Field("region", text_of),
+    "city": Field("city", text_of),
 }
 # Ids that are kept as keyed hashes: column and kind of key.
-_HASHED_IDS: Final[Mapping[str, tuple[str, str]]] = {
+HASHED_IDS: Final[Mapping[str, tuple[str, str]]] = {
     "messageId": ("message_key", "message"),
     "replyToId": ("reply_to_key", "message"),
     "playId": ("play_id", "play"),
     "orderId": ("order_key", "order"),
 }
 # What a custom event may be measured by is also one of its properties.
-_PROPERTIES_OF_CUSTOM: Final = frozenset(_FIELDS) - {"country", "region", "city"} | {"value", "currency"}
+PROPERTIES_OF_CUSTOM: Final = frozenset(FIELDS) - {"country", "region", "city"} | {"value", "currency"}
 _UTM_KEYS: Final = {
     "utmSource": "utm_source",
     "utmMedium": "utm_medium",
@@ -237,17 +219,26 @@ _UTM_KEYS: Final = {
     "utmContent": "utm_content",
     "utmTerm": "utm_term",
 }
+# Keys that make their columns together, and those columns.
+TRAFFIC_KEYS: Final = ("source", "url", "referrer", *_UTM_KEYS)
+TRAFFIC_COLUMNS: Final = (
+    "source", "click_id", "url_domain", "url_path", "referrer_domain", *_UTM_KEYS.values(),
+)  # fmt: skip
+AGENT_KEYS: Final = ("device", "browser", "os", "userAgent")
+AGENT_COLUMNS: Final = ("device_label", "browser", "os", "is_bot_agent")
+PLACE_COLUMNS: Final = ("country_label", "region", "city")
 
 
-def _traffic_columns(sent: Mapping[str, Any]) -> dict[str, Any]:
+def traffic_columns(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """`TRAFFIC_COLUMNS` that have a value, of the keys `TRAFFIC_KEYS`."""
     columns: dict[str, Any] = {}
     utm: dict[str, str] = {}
-    if (source := _text(sent.get("source"), masked=False, limit=2000)) is not None:
+    if (source := text_of(sent.get("source"), masked=False, limit=2000)) is not None:
         source_url = reduce_url(source)
         utm |= source_url.utm
         columns["source"] = _source_label(source, source_url.domain)
         columns["click_id"] = source_url.click_id
-    if (page_url := _text(sent.get("url"), masked=False, limit=4000)) is not None:
+    if (page_url := text_of(sent.get("url"), masked=False, limit=4000)) is not None:
         page = reduce_url(page_url)
         utm |= page.utm
         columns["url_domain"] = page.domain
@@ -256,7 +247,7 @@ def _traffic_columns(sent: Mapping[str, Any]) -> dict[str, Any]:
     if "referrer" in sent:
         columns["referrer_domain"] = _referrer_domain(sent["referrer"])
     for name, column in _UTM_KEYS.items():
-        label = (_text(sent[name]) if name in sent else None) or utm.get(column)
+        label = (text_of(sent[name]) if name in sent else None) or utm.get(column)
         if label:
             columns[column] = label.lower()
     return columns
@@ -276,33 +267,44 @@ def _referrer_domain(referrer: Any) -> str | None:
     return reduce_url(text).domain or (normal_domain(text)[:MAX_ID_CHARACTERS] if "/" not in text else None)
 
 
-def _agent_columns(sent: Mapping[str, Any], user_agent: str | None) -> dict[str, Any]:
-    """Ready labels win over what the user agent says."""
+def user_agent_of(value: Any) -> str | None:
+    """The user agent as sent: for parsing and the daily key, never kept."""
+    return text_of(value, masked=False, limit=1000)
+
+
+def address_of(value: Any) -> str | None:
+    """The IP address as sent: for the daily key, never kept."""
+    return text_of(value, masked=False, limit=100)
+
+
+def agent_columns(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """`AGENT_COLUMNS` that have a value: ready labels win over what the user agent says."""
+    user_agent = user_agent_of(sent.get("userAgent"))
     agent = parse_user_agent(user_agent) if user_agent else None
     device = _word(sent.get("device"))
     columns: dict[str, Any] = {"is_bot_agent": device == "bot" or (agent is not None and agent.is_bot)}
     if device or agent:
         columns["device_label"] = device or (agent.device if agent else None)
-        columns["browser"] = _text(sent.get("browser")) or (agent.browser if agent else None)
-        columns["os"] = _text(sent.get("os")) or (agent.os if agent else None)
+        columns["browser"] = text_of(sent.get("browser")) or (agent.browser if agent else None)
+        columns["os"] = text_of(sent.get("os")) or (agent.os if agent else None)
     else:
-        columns["browser"] = _text(sent.get("browser"))
-        columns["os"] = _text(sent.get("os"))
+        columns["browser"] = text_of(sent.get("browser"))
+        columns["os"] = text_of(sent.get("os"))
     return columns
 
 
-def _place_columns(location: Any) -> dict[str, Any]:
-    """A country in text, or an object with country, region and city."""
+def place_columns(location: Any) -> dict[str, Any]:
+    """`PLACE_COLUMNS` of a country in text, or of an object with country, region and city."""
     if not isinstance(location, Mapping):
-        return {"country_label": _text(location)}
+        return {"country_label": text_of(location)}
     return {
-        "country_label": _text(location.get("country")),
-        "region": _text(location.get("region")),
-        "city": _text(location.get("city")),
+        "country_label": text_of(location.get("country")),
+        "region": text_of(location.get("region")),
+        "city": text_of(location.get("city")),
     }
 
 
-def _amount(value: Any) -> Decimal | None:
+def amount_of(value: Any) -> Decimal | None:
     """Money with four decimals; null when it cannot be read ("1,234.50" could be two amounts)."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
@@ -315,44 +317,8 @@ def _amount(value: Any) -> Decimal | None:
         return None
 
 
-def _currency(value: Any) -> str | None:
+def currency_of(value: Any) -> str | None:
+    """An ISO 4217 code in capitals; null for anything else."""
     if isinstance(value, str) and _CURRENCY.fullmatch(value.strip()):
         return value.strip().upper()
     return None
-
-
-def _properties(unknown: Mapping[str, Any], event_type: str, secrets: Collection[str]) -> str | None:
-    """The scalars no rule knows, masked, as JSON text with sorted keys."""
-    kept: dict[str, Any] = {}
-    for name, value in unknown.items():
-        if isinstance(value, (dict, list)):
-            continue
-        plain = plain_name(name)
-        if plain in PERSONAL_KEYS or (event_type != "custom" and plain in MESSAGE_TEXT_KEYS):
-            continue
-        if _PERSONAL_ENDINGS.search(plain) or _repeats(value, secrets):
-            continue
-        if _COORDINATES.search(plain):
-            value = round(value, 1) if isinstance(value, (int, float)) else None
-        if isinstance(value, str):
-            value = mask_text(_without_query(value.replace("\0", ""))[:MAX_TEXT_CHARACTERS])
-        if value is not None and len(kept) < MAX_PROPERTIES:
-            kept[mask_text(name.replace("\0", "")[:MAX_ID_CHARACTERS])] = value
-    if not kept:
-        return None
-    return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS).decode("utf-8")
-
-
-def _repeats(value: Any, secrets: Collection[str]) -> bool:
-    """Whether a value holds an id of its own event, or a user agent."""
-    text = str(value)
-    # Ids of a letter or two are in every text; the value itself is still compared.
-    if any(text == secret or (len(secret) > 3 and secret in text) for secret in secrets):
-        return True
-    return _AGENT_TEXT.search(text) is not None
-
-
-def _without_query(text: str) -> str:
-    """A URL or path, with or without a scheme, loses its query string and fragment; other text stays."""
-    is_address = text.startswith("/") or "://" in text
-    return re.split(r"[?#]", text, maxsplit=1)[0] if is_address else _QUERY.sub("", text)

@@ -1,33 +1,19 @@
-"""Landed files: find, open, read to the end, and retire them.
+"""Landed files: find and retire them.
 
 Why it exists: the landing folder belongs to others. Only regular, complete files with a known ending are
-read, opened without following links, hashed while they are read, and moved only after their events are
-committed. Pure of Dagster and DuckDB; a landed name never becomes SQL or a pattern.
-Not here: what a line means (`admission.py`), what is loaded already (`raw_events.py`).
+taken, and moved only after their events are committed. Pure of Dagster and DuckDB; a landed name never
+becomes SQL or a pattern.
+Not here: reading (`line_reader.py`), what a line means (`admission.py`), what is loaded already
+(`raw_events.py`).
 """
 
-import contextlib
-import gzip
-import hashlib
-import io
-import itertools
-import json
 import os
-import re
 import shutil
 import stat
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
-import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
-import zstandard
-
-from orchestration.admission import MAX_LINE_BYTES
 from orchestration.privacy import mask_text
 
 RefusalReason = Literal[
@@ -59,14 +45,8 @@ ENDINGS: Final = tuple(plain + packed for plain in PLAIN_ENDINGS for packed in (
 OWN_FOLDERS: Final = frozenset({"loaded", "refused", "catalog"})
 UNFINISHED_ENDINGS: Final = (".tmp", ".part")
 
-MAX_FILE_BYTES: Final = 64 << 30
-MAX_FILE_LINES: Final = 500_000_000
-# A JSON array or pretty-printed objects are parsed whole, so their size is bounded.
-MAX_DOCUMENT_BYTES: Final = 256 << 20
-_BLOCK_BYTES: Final = 4 << 20
 # Names up to 255 bytes are what file systems take; `.reason` and a prefix must fit in.
 _MAX_NAME_BYTES: Final = 230
-_OBJECT_START: Final = re.compile(rb"^[ \t\xef\xbb\xbf]*\{[ \t\r]*(?:\"|\}|$)", re.MULTILINE)
 
 
 class FileRefused(Exception):
@@ -162,183 +142,6 @@ def _look_into(landing: Path, folder: Path, view: LandingView, quiet_seconds: fl
         # The change time moves with every write and cannot be set back, as `cp -p` does with the other.
         quiet_since = seen.st_ctime_ns / 1e9
         (view.complete if now - quiet_since >= quiet_seconds else view.growing).append(file)
-
-
-class LineReader:
-    """Reads one landed file to its end: `for number, line in reader`, then `content_hash`, `byte_count`.
-
-    Lines come without their end, blank ones are left out, numbers begin at 1. A JSON array or
-    pretty-printed objects give one "line" an element. Raises `FileRefused`; only when the loop has ended
-    without it is the file known to be whole.
-    """
-
-    def __init__(self, file: LandedFile) -> None:
-        self.file = file
-        self.content_hash = ""
-        self.byte_count = 0
-        self._digest = hashlib.sha256()
-
-    def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        with open_regular(self.file.path) as landed:
-            try:
-                yield from self._numbered_lines(landed)
-            except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
-                raise FileRefused("damaged_compression") from error
-            except (pa.ArrowException, pa.ArrowInvalid) as error:
-                raise FileRefused("damaged_parquet") from error
-            now = os.fstat(landed.fileno())
-            if (now.st_size, now.st_mtime_ns) != (self.file.byte_count, self.file.modified_ns):
-                raise FileRefused("changed_while_read")
-        self.content_hash = self._digest.hexdigest()
-
-    def _numbered_lines(self, landed: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-        plain = _decompressed(landed)
-        first = plain.read(_BLOCK_BYTES)
-        if first[:4] == b"PAR1":
-            yield from self._parquet_rows(first, plain)
-            return
-        blocks = self._hashed(first, plain)
-        opening = first.removeprefix(b"\xef\xbb\xbf").lstrip()
-        if opening[:1] == b"[" or _is_pretty_printed(opening):
-            yield from self._document_elements(blocks)
-            return
-        if opening and not _has_json_line(opening):
-            raise FileRefused("no_json")
-        yield from _split_lines(blocks)
-
-    def _hashed(self, first: bytes, plain: IO[bytes]) -> Iterator[bytes]:
-        block = first
-        while block:
-            self.byte_count += len(block)
-            if self.byte_count > MAX_FILE_BYTES:
-                raise FileRefused("too_large")
-            self._digest.update(block)
-            yield block
-            block = plain.read(_BLOCK_BYTES)
-
-    def _document_elements(self, blocks: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
-        content = bytearray()
-        for block in blocks:
-            content += block
-            if len(content) > MAX_DOCUMENT_BYTES:
-                if content.lstrip()[:1] == b"[":
-                    raise FileRefused("too_large")
-                # A torn first line looked like a pretty-printed object: these are lines after all.
-                yield from _split_lines(itertools.chain([bytes(content)], blocks))
-                return
-        text = bytes(content).removeprefix(b"\xef\xbb\xbf")
-        elements = _elements(text)
-        if elements is None:
-            yield from _split_lines(iter([text]))
-            return
-        yield from enumerate(elements, start=1)
-
-    def _parquet_rows(self, first: bytes, plain: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-        # Parquet is read from its end, so a compressed one is unpacked to memory first.
-        content = io.BytesIO()
-        for block in self._hashed(first, plain):
-            content.write(block)
-            if content.tell() > MAX_DOCUMENT_BYTES:
-                raise FileRefused("too_large")
-        content.seek(0)
-        number = 0
-        for batch in pq.ParquetFile(content).iter_batches(batch_size=10_000):
-            for row in batch.to_pylist():
-                number += 1
-                yield number, _row_as_line(row)
-
-
-def open_regular(path: Path) -> IO[bytes]:
-    """Opens a regular file for reading, without following a link and without waiting on a pipe."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError as error:
-        raise FileRefused("changed_while_read") from error
-    except OSError as error:
-        raise FileRefused("not_a_regular_file" if path.is_symlink() else "unreadable") from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise FileRefused("not_a_regular_file")
-    return os.fdopen(descriptor, "rb")
-
-
-def _decompressed(landed: IO[bytes]) -> IO[bytes]:
-    """Unpacks by what the bytes are, not by what the name says. Layers: at most one."""
-    magic = landed.read(4)
-    landed.seek(0)
-    if magic[:2] == b"\x1f\x8b":
-        return gzip.GzipFile(fileobj=landed)  # type: ignore[return-value]
-    if magic == b"\x28\xb5\x2f\xfd":
-        return zstandard.ZstdDecompressor().stream_reader(landed, read_across_frames=True)
-    return landed
-
-
-def _split_lines(blocks: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
-    number = 0
-    rest = b""
-    is_first = True
-    for block in blocks:
-        if is_first:
-            block, is_first = block.removeprefix(b"\xef\xbb\xbf"), False
-        lines = (rest + block).split(b"\n") if len(rest) <= MAX_LINE_BYTES else _split_long(rest, block)
-        rest = lines.pop()
-        for line in lines:
-            number += 1
-            if number > MAX_FILE_LINES:
-                raise FileRefused("too_many_lines")
-            if stripped := line.strip(b" \t\r"):
-                yield number, stripped
-    if stripped := rest.strip(b" \t\r"):
-        yield number + 1, stripped
-
-
-def _split_long(rest: bytes, block: bytes) -> list[bytes]:
-    """Keeps only the beginning of a line that is over the limit already, so that memory stays bounded."""
-    kept = rest[: MAX_LINE_BYTES + 1]
-    end = block.find(b"\n")
-    return [kept] if end < 0 else [kept, *block[end + 1 :].split(b"\n")]
-
-
-def _has_json_line(opening: bytes) -> bool:
-    """Whether any of the first lines begins like a JSON object; a picture or a page of prose has none."""
-    return _OBJECT_START.search(opening) is not None
-
-
-def _is_pretty_printed(opening: bytes) -> bool:
-    first_line = opening.split(b"\n", 1)[0].rstrip()
-    return first_line[:1] == b"{" and not first_line.endswith(b"}") and b'"eventType"' not in first_line
-
-
-def _elements(text: bytes) -> list[bytes] | None:
-    """The elements of a JSON array, or of objects written one after another; null when it is neither."""
-    try:
-        decoded = text.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    decoder = json.JSONDecoder()
-    found: list[Any] = []
-    position = 0
-    try:
-        while True:
-            while position < len(decoded) and decoded[position] in " \t\r\n,":
-                position += 1
-            if position == len(decoded):
-                break
-            value, position = decoder.raw_decode(decoded, position)
-            found.extend(value if isinstance(value, list) else [value])
-    except (ValueError, RecursionError):
-        return None
-    return [json.dumps(element, ensure_ascii=True).encode() for element in found]
-
-
-def _row_as_line(row: dict[str, Any]) -> bytes:
-    """A Parquet row as the JSON line it stands for; `metadata` may be a struct or JSON text."""
-    metadata = row.get("metadata")
-    if isinstance(metadata, str):
-        with contextlib.suppress(orjson.JSONDecodeError):
-            row["metadata"] = orjson.loads(metadata)
-    present = {name: value for name, value in row.items() if value is not None}
-    return orjson.dumps(present, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
 
 
 def retire(file: LandedFile, folder: Path, content_hash: str) -> Path:

@@ -229,7 +229,7 @@ def _load_catalogue_file(settings: Settings, file: LandedFile, summary: LoadSumm
 def admission_rules(settings: Settings, now: datetime, opt_outs: OptOuts) -> AdmissionRules:
     """The window, the keys and the known opt-outs of this moment; a month is 30.44 days."""
     oldest = None if settings.accept_any_age else now - timedelta(days=30.44 * settings.retention_months)
-    return AdmissionRules(Keyring(settings.secrets, now), now, oldest, opt_outs)
+    return AdmissionRules(Keyring(settings.secrets, now), now, oldest, opt_outs, settings.limits)
 
 
 def delete_old_originals(settings: Settings) -> int:

@@ -8,14 +8,16 @@ Plain hashes of IPv4 addresses are reversed in 40 minutes on two cores; hence ke
 lies in `secrets/`, outside the warehouse.
 """
 
+from __future__ import annotations
+
 import functools
 import hashlib
-import hmac
 import ipaddress
 import os
 import re
 import secrets
-from collections.abc import Mapping
+import struct
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -23,6 +25,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 KEY_CHARACTERS: Final = 24
+_REMEMBERED_KEYS: Final = 200_000
 SALT_LIFETIME: Final = timedelta(hours=48)
 
 MASK: Final = "[masked]"
@@ -46,6 +49,7 @@ _CONSENT_WORDS: Final = _TRUE_WORDS | frozenset(
 _MEASURING_PURPOSES: Final = frozenset(
     ["analytics", "analytics_storage", "statistics", "measurement", "performance"]
 )
+_CONSENT_NAME: Final = "consent"
 _SIGNAL_NAMES: Final = frozenset(["dnt", "donottrack", "gpc", "globalprivacycontrol", "secgpc"])
 _CLICK_IDS: Final = (
     "gclid gbraid wbraid dclid msclkid fbclid ttclid twclid li_fat_id rdt_cid yclid epik"
@@ -59,10 +63,11 @@ class Keyring:
     """
 
     def __init__(self, folder: Path, now: datetime) -> None:
-        self._folder = folder
+        self.folder = folder
         self._now = now
         self._identity_key = _read_or_create(folder / "identity.key")
-        self._salts: dict[date, bytes | None] = {}
+        self._keyed_hash = _KeyedHash(self._identity_key)
+        self._salts: dict[date, _KeyedHash | None] = {}
         self._known: dict[tuple[str, ...], str] = {}
         self.destroy_old_salts()
 
@@ -71,31 +76,49 @@ class Keyring:
         asked = (kind, *parts)
         known = self._known.get(asked)
         if known is None:
-            known = _keyed_hash(self._identity_key, asked)
-            if len(self._known) > 500_000:
+            known = self._keyed_hash(asked)
+            if len(self._known) > _REMEMBERED_KEYS:
                 self._known.clear()
             self._known[asked] = known
         return known
 
-    def event_key(self, *parts: str) -> str:
+    def key_once(self, kind: str, *parts: str) -> str:
         """As `key`, for values that are asked for once and so not remembered."""
-        return _keyed_hash(self._identity_key, ("event", *parts))
+        return self._keyed_hash((kind, *parts))
 
-    def content_hash(self, content: bytes) -> int:
+    def many_keys(self, kind: str, leading: Sequence[str], last: Sequence[str]) -> list[str]:
+        """`key_once` of a kind, a part that repeats (a capsule) and a part that does not, row by row."""
+        return self._keyed_hash.many((kind,), leading, last)
+
+    def content_hash(self, names: bytes, values: bytes) -> int:
         """64-bit keyed hash of an event's canonical content: same content, same number."""
-        digest = hashlib.blake2b(content, key=self._identity_key, digest_size=8).digest()
-        return int.from_bytes(digest, "big", signed=True)
+        return self.content_hasher(names)([values])[0]
+
+    def content_hasher(self, names: bytes) -> Callable[[Sequence[bytes]], list[int]]:
+        """`content_hash` for many contents that have the same names."""
+        begun = hashlib.blake2b(b"%d:%b" % (len(names), names), key=self._identity_key, digest_size=8)
+
+        def hash_values(contents: Sequence[bytes]) -> list[int]:
+            digests = []
+            for values in contents:
+                content = begun.copy()
+                content.update(values)
+                digests.append(content.digest())
+            return list(struct.unpack(f">{len(digests)}q", b"".join(digests)))
+
+        return hash_values
 
     def daily_key(self, day: date, *parts: str) -> str | None:
         """Keyed hash with the salt of a UTC day; null when that day's salt is gone."""
         if day not in self._salts:
-            self._salts[day] = self._salt(day)
-        salt = self._salts[day]
-        return None if salt is None else _keyed_hash(salt, ("daily", *parts))
+            salt = self._salt(day)
+            self._salts[day] = _KeyedHash(salt) if salt else None
+        keyed_hash = self._salts[day]
+        return keyed_hash(("daily", *parts)) if keyed_hash else None
 
     def destroy_old_salts(self) -> None:
         """Removes the salts of days that began 48 hours ago or more: their hashes can't be made again."""
-        for salt_file in (self._folder / "salts").glob("*.salt"):
+        for salt_file in (self.folder / "salts").glob("*.salt"):
             if not self._may_exist(date.fromisoformat(salt_file.stem)):
                 salt_file.unlink(missing_ok=True)
 
@@ -106,13 +129,44 @@ class Keyring:
     def _salt(self, day: date) -> bytes | None:
         if not self._may_exist(day):
             return None
-        return _read_or_create(self._folder / "salts" / f"{day.isoformat()}.salt")
+        return _read_or_create(self.folder / "salts" / f"{day.isoformat()}.salt")
 
 
-def _keyed_hash(key: bytes, parts: tuple[str, ...]) -> str:
-    # Lengths in front of the parts, so that ("ab", "c") and ("a", "bc") differ.
-    message = "".join(f"{len(part)}:{part}" for part in parts).encode("utf-8", "surrogatepass")
-    return hmac.digest(key, message, "sha256").hex()[:KEY_CHARACTERS]
+class _KeyedHash:
+    """HMAC-SHA-256 (RFC 2104) of texts under one key, 24 hexadecimal characters.
+
+    The key's own two blocks are hashed once and copied: half the time of `hmac.digest`.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        block = key.ljust(64, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def __call__(self, parts: tuple[str, ...]) -> str:
+        return self.many(parts[:-1], ("",), parts[-1:])[0]
+
+    def many(self, kind: Sequence[str], leading: Sequence[str], last: Sequence[str]) -> list[str]:
+        """The hashes of (kind, leading, last) for each row; an empty `leading` text is no part."""
+        begun: dict[str, Callable[[], hashlib._Hash]] = {}
+        for part in set(leading):
+            inner = self._inner.copy()
+            inner.update(b"".join(map(_measured, (*kind, part) if part else kind)))
+            begun[part] = inner.copy
+        begin_outer = self._outer.copy
+        keys = []
+        for part, text in zip(leading, last, strict=True):
+            inner = begun[part]()
+            inner.update(f"{len(text)}:{text}".encode("utf-8", "surrogatepass"))
+            outer = begin_outer()
+            outer.update(inner.digest())
+            keys.append(outer.hexdigest()[:KEY_CHARACTERS])
+        return keys
+
+
+def _measured(part: str) -> bytes:
+    # The length in front, so that ("ab", "c") and ("a", "bc") differ.
+    return f"{len(part)}:{part}".encode("utf-8", "surrogatepass")
 
 
 def _read_or_create(path: Path) -> bytes:
@@ -232,9 +286,15 @@ def is_consent_refused(sent: Mapping[str, Any]) -> bool:
         plain = plain_name(name)
         if plain in _SIGNAL_NAMES and says_yes(value):
             return True
-        if plain == "consent" and not _is_consent_given(value):
+        if plain == _CONSENT_NAME and not _is_consent_given(value):
             return True
     return False
+
+
+def says_something_of_consent(name: str) -> bool:
+    """Whether `is_consent_refused` looks at a key of this name."""
+    plain = plain_name(name)
+    return plain == _CONSENT_NAME or plain in _SIGNAL_NAMES
 
 
 def _is_consent_given(answer: Any) -> bool:

@@ -15,6 +15,8 @@ from zoneinfo import available_timezones
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from orchestration.limits import DEFAULT_LIMITS, Limits
+
 PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
 ENVIRONMENT_PREFIX: Final = "ENGAGEMENT_"
 
@@ -54,6 +56,20 @@ class Settings(BaseSettings):
     ] = 7
     accept_any_age: Annotated[bool, Field(description="true or false")] = False
     quiet_seconds: Annotated[float, Field(ge=0, le=3600, description="a number of seconds, 0 to 3600")] = 2.0
+    max_file_bytes: Annotated[int, Field(ge=1 << 20, description="a number of bytes, 1048576 or more")] = (
+        DEFAULT_LIMITS.file_bytes
+    )
+    max_file_lines: Annotated[int, Field(ge=1, description="a number of lines, 1 or more")] = (
+        DEFAULT_LIMITS.file_lines
+    )
+    max_line_bytes: Annotated[
+        int, Field(ge=1 << 10, le=1 << 26, description="a number of bytes, 1024 to 67108864")
+    ] = DEFAULT_LIMITS.line_bytes
+    # Parsers give up somewhere above 900 levels, each at its own number.
+    max_nesting: Annotated[int, Field(ge=2, le=500, description="a number of levels, 2 to 500")] = (
+        DEFAULT_LIMITS.nesting
+    )
+    max_keys: Annotated[int, Field(ge=10, description="a number of keys, 10 or more")] = DEFAULT_LIMITS.keys
     dashboard_port: Annotated[int, Field(ge=1, le=65535, description="a port number, 1 to 65535")] = 8501
     orchestrator_port: Annotated[int, Field(ge=1, le=65535, description="a port number, 1 to 65535")] = 3000
 
@@ -77,6 +93,17 @@ class Settings(BaseSettings):
                 # Dagster takes the path of its configuration for a pattern and would go on without it.
                 raise ValueError("looks like a pattern")
         return path
+
+    @property
+    def limits(self) -> Limits:
+        """What a landed file and a line may be at most."""
+        return Limits(
+            file_bytes=self.max_file_bytes,
+            file_lines=self.max_file_lines,
+            line_bytes=self.max_line_bytes,
+            nesting=self.max_nesting,
+            keys=self.max_keys,
+        )
 
     @property
     def archive(self) -> Path:

@@ -13,10 +13,10 @@ from orchestration.event_files import (
     REFUSAL_REASONS,
     REFUSAL_SENTENCES,
     FileRefused,
-    LineReader,
     delete_retired,
     view_landing,
 )
+from orchestration.line_reader import LineReader
 from tests.event_lines import event, line, lines
 
 

@@ -1,0 +1,202 @@
+"""A landed file is read to its end: opened safely, unpacked, hashed, cut into blocks of whole lines.
+
+Why it exists: what a file is shows in its bytes, not in its name; whether it is whole, only at its end.
+Memory stays bounded whatever the file holds. Pure of Dagster and DuckDB.
+Not here: which files there are (`event_files.py`), what a line means (`admission.py`).
+"""
+
+import contextlib
+import gzip
+import hashlib
+import io
+import itertools
+import json
+import os
+import re
+import stat
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any, Final
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zstandard
+
+from orchestration.event_files import FileRefused, LandedFile
+from orchestration.limits import DEFAULT_LIMITS, Limits
+from orchestration.line_blocks import LineBlock, block_of_lines, cut_into_blocks
+
+_READ_BYTES: Final = 4 << 20
+_ROWS_A_BLOCK: Final = 10_000
+_OBJECT_START: Final = re.compile(rb"^[ \t\xef\xbb\xbf]*\{[ \t\r]*(?:\"|\}|$)", re.MULTILINE)
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class LineReader:
+    """Reads one landed file to its end: `for block in reader.blocks()`, then `content_hash`, `byte_count`.
+
+    A JSON array, pretty-printed objects or Parquet give one line an element or row. Raises `FileRefused`;
+    only when the loop has ended without it is the file known to be whole.
+    """
+
+    def __init__(self, file: LandedFile, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.file = file
+        self.content_hash = ""
+        self.byte_count = 0
+        self._limits = limits
+        self._digest = hashlib.sha256()
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        for block in self.blocks():
+            yield from block.lines()
+
+    def blocks(self) -> Iterator[LineBlock]:
+        """The lines of the file, block by block."""
+        with open_regular(self.file.path) as landed:
+            try:
+                for block in self._blocks(landed):
+                    if block.first_number > self._limits.file_lines:
+                        raise FileRefused("too_many_lines")
+                    yield block
+            except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
+                raise FileRefused("damaged_compression") from error
+            except (pa.ArrowException, pa.ArrowInvalid) as error:
+                raise FileRefused("damaged_parquet") from error
+            now = os.fstat(landed.fileno())
+            if (now.st_size, now.st_mtime_ns) != (self.file.byte_count, self.file.modified_ns):
+                raise FileRefused("changed_while_read")
+        self.content_hash = self._digest.hexdigest()
+
+    def _blocks(self, landed: IO[bytes]) -> Iterator[LineBlock]:
+        plain = _decompressed(landed)
+        first = plain.read(_READ_BYTES)
+        if first[:4] == b"PAR1":
+            yield from self._parquet_rows(first, plain)
+            return
+        chunks = self._hashed(first, plain)
+        opening = first.removeprefix(_BOM).lstrip()
+        if opening[:1] == b"[" or _is_pretty_printed(opening):
+            yield from self._document_elements(chunks)
+        elif opening and not _has_json_line(opening):
+            raise FileRefused("no_json")
+        else:
+            yield from self._lines(chunks)
+
+    def _lines(self, chunks: Iterable[bytes]) -> Iterator[LineBlock]:
+        without_bom = (
+            chunk.removeprefix(_BOM) if number == 0 else chunk for number, chunk in enumerate(chunks)
+        )
+        return cut_into_blocks(without_bom, self._limits.line_bytes)
+
+    def _hashed(self, first: bytes, plain: IO[bytes]) -> Iterator[bytes]:
+        chunk = first
+        while chunk:
+            self.byte_count += len(chunk)
+            if self.byte_count > self._limits.file_bytes:
+                raise FileRefused("too_large")
+            self._digest.update(chunk)
+            yield chunk
+            chunk = plain.read(_READ_BYTES)
+
+    def _document_elements(self, chunks: Iterator[bytes]) -> Iterator[LineBlock]:
+        content = bytearray()
+        for chunk in chunks:
+            content += chunk
+            if len(content) > self._limits.document_bytes:
+                if content.lstrip()[:1] == b"[":
+                    raise FileRefused("too_large")
+                # A torn first line looked like a pretty-printed object: these are lines after all.
+                yield from self._lines(itertools.chain([bytes(content)], chunks))
+                return
+        elements = _elements(bytes(content).removeprefix(_BOM))
+        if elements is None:
+            yield from self._lines([bytes(content)])
+        else:
+            yield from _in_blocks(elements)
+
+    def _parquet_rows(self, first: bytes, plain: IO[bytes]) -> Iterator[LineBlock]:
+        # Parquet is read from its end, so a compressed one is unpacked to memory first.
+        content = io.BytesIO()
+        for chunk in self._hashed(first, plain):
+            content.write(chunk)
+            if content.tell() > self._limits.document_bytes:
+                raise FileRefused("too_large")
+        content.seek(0)
+        batches = pq.ParquetFile(content).iter_batches(batch_size=_ROWS_A_BLOCK)
+        yield from _in_blocks(_row_as_line(row) for batch in batches for row in batch.to_pylist())
+
+
+def _in_blocks(lines: Iterable[bytes]) -> Iterator[LineBlock]:
+    number, remaining = 1, iter(lines)
+    while some := list(itertools.islice(remaining, _ROWS_A_BLOCK)):
+        yield block_of_lines(number, some)
+        number += len(some)
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """Opens a regular file for reading, without following a link and without waiting on a pipe."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise FileRefused("changed_while_read") from error
+    except OSError as error:
+        raise FileRefused("not_a_regular_file" if path.is_symlink() else "unreadable") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileRefused("not_a_regular_file")
+    return os.fdopen(descriptor, "rb")
+
+
+def _decompressed(landed: IO[bytes]) -> IO[bytes]:
+    """Unpacks by what the bytes are, not by what the name says. Layers: at most one."""
+    magic = landed.read(4)
+    landed.seek(0)
+    if magic[:2] == b"\x1f\x8b":
+        return gzip.GzipFile(fileobj=landed)  # type: ignore[return-value]
+    if magic == b"\x28\xb5\x2f\xfd":
+        return zstandard.ZstdDecompressor().stream_reader(landed, read_across_frames=True)
+    return landed
+
+
+def _has_json_line(opening: bytes) -> bool:
+    """Whether any of the first lines begins like a JSON object; a picture or a page of prose has none."""
+    return _OBJECT_START.search(opening) is not None
+
+
+def _is_pretty_printed(opening: bytes) -> bool:
+    first_line = opening.split(b"\n", 1)[0].rstrip()
+    return first_line[:1] == b"{" and not first_line.endswith(b"}") and b'"eventType"' not in first_line
+
+
+def _elements(text: bytes) -> list[bytes] | None:
+    """The elements of a JSON array, or of objects written one after another; null when it is neither."""
+    try:
+        decoded = text.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    decoder = json.JSONDecoder()
+    found: list[Any] = []
+    position = 0
+    try:
+        while True:
+            while position < len(decoded) and decoded[position] in " \t\r\n,":
+                position += 1
+            if position == len(decoded):
+                break
+            value, position = decoder.raw_decode(decoded, position)
+            found.extend(value if isinstance(value, list) else [value])
+    except (ValueError, RecursionError):
+        return None
+    return [json.dumps(element, ensure_ascii=True).encode() for element in found]
+
+
+def _row_as_line(row: dict[str, Any]) -> bytes:
+    """A Parquet row as the JSON line it stands for; `metadata` may be a struct or JSON text."""
+    metadata = row.get("metadata")
+    if isinstance(metadata, str):
+        with contextlib.suppress(orjson.JSONDecodeError):
+            row["metadata"] = orjson.loads(metadata)
+    present = {name: value for name, value in row.items() if value is not None}
+    return orjson.dumps(present, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)

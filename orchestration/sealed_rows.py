@@ -1,0 +1,104 @@
+"""The rows of a sealed file: one a line that is not blank, with what was decided of it.
+
+Why it exists: admission, the archive and the staging of a batch (`verdicts.py`) agree on these columns.
+Not here: what is decided (`admission.py`), files (`archive.py`).
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from orchestration.event_shapes import Columns
+from orchestration.opt_outs import OptOuts
+from orchestration.raw_schema import EVENT_COLUMNS, ColumnType
+
+_ARROW_TYPES: Final[dict[ColumnType, pa.DataType]] = {
+    "varchar": pa.string(),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+    "timestamp": pa.timestamp("ms"),
+    "date": pa.date32(),
+    "decimal(18,4)": pa.decimal128(18, 4),
+}
+_SEAL_COLUMNS: Final[dict[str, ColumnType]] = {
+    "line_number": "bigint",
+    "outcome": "varchar",
+    "reason": "varchar",
+    "field": "varchar",
+    "excerpt": "varchar",
+    "is_opt_in": "boolean",
+}
+SEALED_SCHEMA: Final = pa.schema(
+    [(name, _ARROW_TYPES[kind]) for name, kind in {**_SEAL_COLUMNS, **EVENT_COLUMNS}.items()]
+)
+# Of an event whose identity was refused; only in memory, and only until the opt-outs were asked.
+_ASKED: Final = pa.schema([("refused_user_key", pa.string()), ("refused_visitor_key", pa.string())])
+_ALL: Final = pa.unify_schemas([SEALED_SCHEMA, _ASKED])
+_PERSON_KEYS: Final = ("user_key", "visitor_id_key", "client_session_key")
+# What a suppressed event keeps: enough to be a signal, to be counted by day and capsule.
+_KEPT_OF_SUPPRESSED: Final = frozenset(
+    ("line_number event_key content_hash event_type capsule_id occurred_at event_date is_opt_in").split()
+)
+
+
+def as_table(row_count: int, columns: Columns) -> pa.Table:
+    """The columns of admitted lines as a table of `SEALED_SCHEMA` and the keys still to be asked."""
+    arrays = {
+        field.name: _as_array(columns[field.name], field.type)
+        if field.name in columns
+        else pa.nulls(row_count, field.type)
+        for field in _ALL
+    }
+    arrays["event_date"] = arrays["occurred_at"].cast(pa.date32())
+    return pa.Table.from_arrays(list(arrays.values()), schema=_ALL)
+
+
+def _as_array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    if pa.types.is_timestamp(kind):
+        return pa.array(values, pa.int64()).cast(kind)
+    return pa.array(values, kind)
+
+
+def suppress_refused(table: pa.Table, opt_outs: OptOuts) -> pa.Table:
+    """Remembers the signals of a block, then suppresses its refused events of people who opted out.
+
+    Returns the table as it is sealed. A suppressed event of refused consent keeps no key of its person.
+    """
+    signals = table.filter(pc.or_(pc.equal(table["outcome"], "suppressed"), table["is_opt_in"]))
+    for row in signals.select([*_PERSON_KEYS, "occurred_at", "outcome"]).to_pylist():
+        opt_outs.remember(
+            [row[name] for name in _PERSON_KEYS],
+            _instant(row["occurred_at"]),
+            is_opt_out=row["outcome"] == "suppressed",
+        )
+    sealed = table.select(SEALED_SCHEMA.names)
+    if not opt_outs:
+        return sealed
+    asked = table.select([*_ASKED.names, "client_session_key", "occurred_at", "is_consent_refused"])
+    rows = asked.to_pylist()
+    is_out = [
+        bool(row["is_consent_refused"])
+        and opt_outs.is_out(
+            [row["refused_user_key"], row["refused_visitor_key"], row["client_session_key"]],
+            _instant(row["occurred_at"]),
+        )
+        for row in rows
+    ]
+    if not any(is_out):
+        return sealed
+    mask = pa.array(is_out)
+    kept = sealed.filter(pc.invert(mask))
+    suppressed = sealed.filter(mask)
+    for at, field in enumerate(SEALED_SCHEMA):
+        if field.name == "outcome":
+            suppressed = suppressed.set_column(at, field, pa.array(["suppressed"] * suppressed.num_rows))
+        elif field.name not in _KEPT_OF_SUPPRESSED:
+            suppressed = suppressed.set_column(at, field, pa.nulls(suppressed.num_rows, field.type))
+    return pa.concat_tables([kept, suppressed])
+
+
+def _instant(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC)
