@@ -32,7 +32,7 @@ from orchestration.shape_admission import BlockAdmission
 _OWN_BLOCKS: Final = 4
 
 
-class WorkersLost(OSError):
+class WorkersLost(MemoryError):
     """A process that admitted lines was ended from outside, as by a lack of memory."""
 
 

@@ -20,7 +20,6 @@ from orchestration.journal import BatchRecord, FileKind, make_durable
 from orchestration.line_reader import LineReader
 from orchestration.privacy import mask_text
 from orchestration.raw_events import next_file_id, roll_back, write_file_rows
-from orchestration.sealing import refuse_half_zstd
 from orchestration.timestamps import parse_timestamp
 
 CATALOGUES: Final[Mapping[FileKind, dict[str, str]]] = {
@@ -158,7 +157,6 @@ def read_or_refuse(file: LandedFile, say: Callable[[str], None]) -> CatalogueRow
         say(f"{file.shown_name} is no catalogue: name it capsules.ndjson or content.ndjson")
         return FileRefused("no_json")
     try:
-        refuse_half_zstd(file)
         found = read_catalogue(file, catalogue)
     except FileRefused as refusal:
         return refusal

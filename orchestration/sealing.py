@@ -11,12 +11,11 @@ from datetime import datetime
 
 from orchestration.admission import AdmissionRules
 from orchestration.archive import SealedFile, seal
-from orchestration.event_files import FileRefused, LandedFile, open_regular
+from orchestration.event_files import FileRefused, LandedFile
 from orchestration.journal import BatchRecord, FileStatus, JournalFile
 from orchestration.originals import is_original
 from orchestration.settings import Settings
 from orchestration.shortage import DiskFull, MemoryShort, shortages_named
-from orchestration.zstd_frames import FRAME_MAGIC, is_whole
 
 Say = Callable[[str], None]
 
@@ -62,7 +61,6 @@ def seal_all(
         try:
             # A full disk, too little memory: of this machine, so the file is innocent and waits.
             with shortages_named(f"sealing {file.shown_name}", settings.archive):
-                refuse_half_zstd(file)
                 one = seal(file, rules, settings.archive, settings.tmp, known)
         except FileRefused as refusal:
             if refusal.reason == "changed_while_read":
@@ -72,12 +70,8 @@ def seal_all(
             continue
         except (DiskFull, MemoryShort):
             raise
-        except OSError as error:
-            if error.errno is not None:
-                raise
-            # Without a number of the system it is Arrow's word for a Parquet file it can't make sense of.
-            found.refused.append((file, FileRefused("damaged_parquet")))
-            continue
+        except OSError:
+            raise
         except Exception as error:  # noqa: BLE001 (one file must never keep the others from being loaded)
             found.refused.append((file, FileRefused("unexpected_error", type(error).__name__)))
             continue
@@ -89,13 +83,6 @@ def seal_all(
         else:
             found.repeated.append(one)
     return found
-
-
-def refuse_half_zstd(file: LandedFile) -> None:
-    """Raises `FileRefused` for a zstd file that was cut short; its reader would take it for a whole one."""
-    with open_regular(file.path) as packed:
-        if packed.read(len(FRAME_MAGIC)) == FRAME_MAGIC and not is_whole(packed):
-            raise FileRefused("damaged_compression")
 
 
 def _is_leftover(one: SealedFile, loaded_name: str, loaded_at: datetime) -> bool:
