@@ -112,6 +112,12 @@ TABLES: dict[str, dict[str, str]] = {
         "event_name": "varchar", "property_name": "varchar", "text_value": "varchar",
         "number_value": "double", "occurred_at": "timestamp", "activity_date": "date",
     },
+    "insights": {
+        "insight_key": "varchar", "capsule_id": "varchar", "metric": "varchar",
+        "direction": "varchar", "sentence": "varchar", "recommendation": "varchar",
+        "evidence": "varchar", "link": "varchar", "p_value": "double", "insight_rank": "bigint",
+        "period_from": "date", "period_to": "date",
+    },
     "content_status": {
         "content_key": "varchar", "capsule_id": "varchar", "content_id": "varchar",
         "content_title": "varchar", "content_type": "varchar", "access_count": "bigint",
@@ -440,6 +446,17 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "fct_custom_events": CUSTOM_EVENTS,
     "fct_custom_event_properties": EVENT_PROPERTIES,
     "content_status": CONTENT_STATUS,
+    "insights": [
+        {"insight_key": f"i{rank}", "capsule_id": capsule_id, "metric": metric, "direction": "up",
+         "sentence": f"The {metric} rose.", "recommendation": "Look.", "evidence": "40 sessions.",
+         "link": "/engagement", "p_value": p_value, "insight_rank": rank,
+         "period_from": "2026-03-09", "period_to": "2026-03-15"}
+        for capsule_id, metric, p_value, rank in [
+            ("guide", "bounce_rate", 0.001, 1), ("guide", "engagement_rate", 0.002, 2),
+            ("guide", "conversion_rate", 0.004, 3), ("onboarding", "bounce_rate", 0.0001, 1),
+            ("onboarding", "engagement_rate", 0.003, 2), ("onboarding", "session_count", 0.005, 3),
+        ]
+    ],
     "dim_capsules": [
         {"capsule_id": "guide", "capsule_name": "Sales *guide*", "owner_name": "Ada",
          "first_event_at": "2026-03-03 08:00:00", "is_catalogued": True},

@@ -9,6 +9,7 @@ from app.content_figures import idle_content, video_items, video_retention
 from app.conversation_figures import conversation_endings
 from app.conversion_figures import attributed_revenue, conversion_rates, funnel_steps, revenue_days
 from app.custom_event_figures import custom_events, event_properties, property_values
+from app.insights import insights
 from app.intervals import is_too_few, wilson_interval
 from app.publications import close_publications, current_publication
 from app.selection import Selection, SelectionError
@@ -172,8 +173,19 @@ def test_custom_events_are_counted_and_their_numbers_measured(publication) -> No
     assert [row["sum"] for row in event_properties(publication, mobile, "quiz")] == [None, 40.0]
 
 
+def test_five_insights_are_shown_the_surest_first_and_of_the_chosen_capsules(publication) -> None:
+    found = insights(publication, WEEK)
+    assert [(row["capsule_id"], row["metric"]) for row in found] == [
+        ("onboarding", "bounce_rate"), ("guide", "bounce_rate"), ("guide", "engagement_rate"),
+        ("onboarding", "engagement_rate"), ("guide", "conversion_rate"),
+    ]  # fmt: skip
+    guide = insights(publication, replace(WEEK, capsules=("guide",)))
+    assert {row["capsule_id"] for row in guide} == {"guide"}
+    assert guide[0]["sentence"] == "The bounce_rate rose."
+
+
 def test_without_their_marts_there_is_no_answer(bare) -> None:
     assert funnel_steps(bare, WEEK) == attributed_revenue(bare, WEEK) == revenue_days(bare, WEEK) == []
     assert idle_content(bare, WEEK) == video_items(bare, WEEK) == video_retention(bare, WEEK) == []
-    assert conversation_endings(bare, WEEK) == custom_events(bare, WEEK) == []
+    assert insights(bare, WEEK) == conversation_endings(bare, WEEK) == custom_events(bare, WEEK) == []
     assert event_properties(bare, WEEK, "quiz") == property_values(bare, WEEK, "quiz", "level") == []
