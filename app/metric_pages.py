@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from app.measures import MEASURES_ALONG, Measure
 from app.metric_notes import GROUP_STARTS, NOTES, Note
