@@ -96,6 +96,17 @@ TABLE_NOTES: Final[tuple[TableNote, ...]] = (
         "What was never opened sends no event, so a tool without a catalogue cannot know it exists.",
     ),
     TableNote(
+        "Insights",
+        "insights",
+        ("metric", "sentence", "p_value", "evidence"),
+        "What changed on a capsule in the last seven whole days against the seven before: only what passes a "
+        "test of significance at 1 %, corrected for the number of tests, with at least 30 sessions on both "
+        "sides. With it: the part of the audience that explains it, and what to do.",
+        "z = difference of the means / its standard error; two-sided p × number of tests < 0.01",
+        "Tools commonly show every change beyond a fixed percentage; in small audiences most of these are "
+        "chance.",
+    ),
+    TableNote(
         "Accounting",
         "ingestion_daily",
         ("received_count", "accepted_count", "duplicate_count", "rejected_count", "suppressed_count"),
