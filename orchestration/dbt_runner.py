@@ -9,15 +9,31 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from orchestration.model_builds import (
+    fingerprint_of,
+    forget_build,
+    last_good_build,
+    record_build,
+    touched_tables,
+)
 from orchestration.settings import PROJECT_ROOT, Settings
+from orchestration.warehouse import open_warehouse, writer_lock
 
 MANIFEST_FILE: Final = PROJECT_ROOT / "dbt_project" / "target" / "manifest.json"
 _SOURCES_OF_THE_MANIFEST: Final = ("models", "seeds", "dbt_project/macros", "dbt_project/tests")
 
 OnEvent = Callable[[Any], None]
+
+_FULL: Final = ["--full-refresh"]
+# Seeds and views are what they were, or the fingerprint would have changed; their tests run at night.
+_BATCH: Final = [
+    "--exclude", "resource_type:seed", "config.materialized:view", "--indirect-selection", "cautious",
+]  # fmt: skip
+_FAILED: Final = ("error", "fail", "runtime error", "partial success")
 
 
 class DbtFailed(RuntimeError):
@@ -26,11 +42,17 @@ class DbtFailed(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class DbtOutcome:
-    """`node_count`: models, seeds and tests that ran; `failures`: unique id → message."""
+    """`node_count`: models, seeds and tests that ran; `failures`: unique id → message.
+
+    `is_good`: nothing failed or was skipped, so the models hold every batch. `node_seconds`: by name.
+    """
 
     node_count: int
     failures: dict[str, str]
     seconds: float
+    is_full_refresh: bool
+    is_good: bool
+    node_seconds: dict[str, float]
 
 
 def build(
@@ -40,27 +62,57 @@ def build(
     full_refresh: bool = False,
     with_unit_tests: bool = False,
 ) -> DbtOutcome:
-    """`dbt build` of everything against the warehouse; the caller holds the writer lock.
+    """`dbt build` of what the batches since the last good build touched, under the writer lock.
 
-    Zero nodes is a failure: a build that did nothing must not look like one that passed.
+    Everything is built anew when asked for, the first time, and when a model, seed, macro or variable
+    changed. Zero nodes is a failure: a build that did nothing must not look like one that passed.
     `with_unit_tests`: they hold the rules on rows of their own, so they belong to `make test`.
     """
-    arguments = ["build", "--vars", json.dumps({"reporting_timezone": settings.timezone})]
-    if not with_unit_tests:
-        arguments += ["--exclude-resource-type", "unit_test"]
-    if full_refresh:
-        arguments.append("--full-refresh")
-    outcome = _invoke(arguments, settings, on_event)
-    results = list(getattr(outcome.result, "results", None) or [])
+    with writer_lock(settings):
+        manifest = _parsed(settings)
+        fingerprint = fingerprint_of(manifest, settings.timezone)
+        with open_warehouse(settings) as connection:
+            last = last_good_build(connection)
+            is_full = full_refresh or last is None or last.fingerprint != fingerprint
+            if is_full:
+                forget_build(connection)
+        arguments = ["build", *_variables(settings), *(_FULL if is_full else _BATCH)]
+        if not with_unit_tests:
+            arguments += ["--exclude-resource-type", "unit_test"]
+        outcome = _outcome(_invoke(arguments, settings, on_event, manifest), is_full)
+        if outcome.is_good:
+            with open_warehouse(settings) as connection:
+                record_build(connection, fingerprint, touched_tables(manifest), datetime.now(UTC))
+    return outcome
+
+
+def _variables(settings: Settings) -> list[str]:
+    return ["--vars", json.dumps({"reporting_timezone": settings.timezone})]
+
+
+def _parsed(settings: Settings) -> Any:
+    outcome = _invoke(["parse", *_variables(settings)], settings, lambda event: None)
+    if not outcome.success:
+        raise DbtFailed(f"dbt can't parse the project: {_first_line(outcome.exception)}")
+    return outcome.result
+
+
+def _outcome(found: Any, is_full: bool) -> DbtOutcome:
+    results = list(getattr(found.result, "results", None) or [])
     if not results:
-        raise DbtFailed(f"dbt ran no model: {_first_line(outcome.exception) or 'nothing was selected'}")
-    failures = {
-        result.node.unique_id: _first_line(result.message) or str(result.status)
-        for result in results
-        if str(result.status) in ("error", "fail", "runtime error", "partial success")
-    }
-    seconds = float(getattr(outcome.result, "elapsed_time", 0.0))
-    return DbtOutcome(len(results), failures, seconds)
+        raise DbtFailed(f"dbt ran no model: {_first_line(found.exception) or 'nothing was selected'}")
+    return DbtOutcome(
+        node_count=len(results),
+        failures={
+            result.node.unique_id: _first_line(result.message) or str(result.status)
+            for result in results
+            if str(result.status) in _FAILED
+        },
+        seconds=float(getattr(found.result, "elapsed_time", 0.0)),
+        is_full_refresh=is_full,
+        is_good=all(str(result.status) not in (*_FAILED, "skipped") for result in results),
+        node_seconds={result.node.name: float(result.execution_time) for result in results},
+    )
 
 
 def generate_docs(settings: Settings) -> Path:
@@ -118,7 +170,7 @@ def _newest_source() -> float:
     return max(path.stat().st_mtime for path in files)
 
 
-def _invoke(arguments: list[str], settings: Settings | None, on_event: OnEvent) -> Any:
+def _invoke(arguments: list[str], settings: Settings | None, on_event: OnEvent, manifest: Any = None) -> Any:
     # Importing dbt takes about a second, which commands that only read should not wait for.
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
@@ -132,7 +184,7 @@ def _invoke(arguments: list[str], settings: Settings | None, on_event: OnEvent) 
             "ENGAGEMENT_TMP": str(settings.tmp),
         }
     try:
-        return dbtRunner(callbacks=[on_event]).invoke(
+        return dbtRunner(manifest=manifest, callbacks=[on_event]).invoke(
             [
                 # What goes wrong comes back in the outcome; on the console it would mix with results.
                 "--log-level",

@@ -115,16 +115,19 @@ def roll_back(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _write_events(connection: duckdb.DuckDBPyConnection, batch_id: int) -> None:
-    connection.execute(
-        """delete from raw.events
-        where event_date between (select min(event_date) from overturned)
+    is_overturned = """event_date between (select min(event_date) from overturned)
             and (select max(event_date) from overturned)
             and (file_id, line_number) in (select (file_id, line_number) from overturned)"""
+    connection.execute(
+        f"""insert into raw.removed_events
+        select ?, capsule_id, client_session_key, occurred_at from raw.events where {is_overturned}""",
+        [batch_id],
     )
+    connection.execute(f"delete from raw.events where {is_overturned}")
     connection.execute(
         f"""insert into raw.events ({_EVENT_LIST}, file_id, line_number, batch_id)
         select {_EVENT_LIST}, file_id, line_number, ? from incoming
-        where outcome = 'accepted' order by capsule_id, occurred_at, event_key""",
+        where outcome = 'accepted' order by event_date, capsule_id, occurred_at, event_key""",
         [batch_id],
     )
 

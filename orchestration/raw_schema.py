@@ -145,6 +145,20 @@ RAW_TABLES: Final[dict[str, dict[str, ColumnType]]] = {
         "is_opt_out": "boolean",
         "batch_id": "bigint",
     },
+    # Where events were that are stored no more (beaten in a conflict, suppressed, erased): their sessions are
+    # rebuilt too. Emptied when a build has taken note.
+    "removed_events": {
+        "batch_id": "bigint",
+        "capsule_id": "varchar",
+        "client_session_key": "varchar",
+        "occurred_at": "timestamp",
+    },
+    # One row: the last batch that every model holds, and what the models were then (`model_builds.py`).
+    "model_builds": {
+        "batch_id": "bigint",
+        "fingerprint": "varchar",
+        "built_at": "timestamp",
+    },
     "capsules": {
         "capsule_id": "varchar",
         "capsule_name": "varchar",

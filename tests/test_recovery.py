@@ -73,6 +73,8 @@ def test_a_lost_warehouse_comes_back_row_for_row(damage: Callable[[Path], None],
         "event_file_counts": 4,
         "load_batches": 6,
         "privacy_signals": 2,
+        # Those two.
+        "removed_events": 2,
         "capsules": 1,
     }
     damage(settings.warehouse_file)

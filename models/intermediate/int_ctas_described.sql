@@ -1,21 +1,8 @@
-with events as (
+{{ config(materialized='view') }}
 
-    select * from {{ ref('stg_events') }}
+with daily_descriptions as (
 
-),
-
-described_events as (
-
-    select
-        capsule_id,
-        cta_id,
-        nullif(cta_type, 'unknown') as cta_type,
-        cta_label,
-        concat(
-            lpad({{ instant_text('occurred_at') }}, 14, '0'), event_key
-        ) as newest_rank
-    from events
-    where cta_id is not null
+    select * from {{ ref('int_ctas_described_daily') }}
 
 ),
 
@@ -27,13 +14,13 @@ final as (
         cta_id,
 
         -- text
-        max_by(cta_type, newest_rank) filter (
+        max_by(cta_type, type_rank) filter (
             where cta_type is not null
         ) as cta_type,
-        max_by(cta_label, newest_rank) filter (
+        max_by(cta_label, label_rank) filter (
             where cta_label is not null
         ) as cta_label
-    from described_events
+    from daily_descriptions
     group by capsule_id, cta_id
 
 )

@@ -7,6 +7,12 @@ with events as (
 
 ),
 
+order_events as (
+
+    select * from {{ ref('int_order_events') }}
+
+),
+
 conversion_types as (
 
     select * from {{ ref('conversion_types') }}
@@ -18,39 +24,19 @@ typed_events as (
     select
         *,
         event_type = 'interaction' and action = 'message' as is_any_message,
-        case
-            when event_type = 'interaction' and action = 'cta_click' then 'cta_click'
-            when event_type = 'conversion' and conversion_type is not null
-                then conversion_type
-            when event_type = 'conversion' and cta_id is not null then 'cta_click'
-            when event_type = 'conversion' then 'other'
-        end as counted_conversion_type
+        {{ counted_conversion_type() }} as counted_conversion_type
     from events
 
 ),
 
 -- The later arrivals of an order: same capsule, same type, same order id.
-ordered_conversions as (
-
-    select
-        event_key,
-        occurred_at,
-        row_number() over (
-            partition by capsule_id, counted_conversion_type, order_key
-            order by occurred_at, event_key
-        ) as order_event_number
-    from typed_events
-    where counted_conversion_type is not null and order_key is not null
-
-),
-
 repeated_orders as (
 
     select
         event_key,
         occurred_at
-    from ordered_conversions
-    where order_event_number > 1
+    from order_events
+    where is_repeated_order
 
 ),
 
@@ -187,6 +173,7 @@ final as (
 
         -- timestamps
         occurred_at,
+        activity_date,
         event_date
     from flagged_events
 

@@ -10,9 +10,14 @@
 -- Names joined by dots, without spaces; replaced by nothing, nothing is left.
 {% set domain_form = '^[^ .]+([.][^ .]+)+$' %}
 
+-- Appended: what a combination is classified as depends on itself and the seeds only.
+{{ config(
+    materialized='incremental', incremental_strategy='append', on_schema_change='fail'
+) }}
+
 with events as (
 
-    select * from {{ ref('int_events_sessionized') }}
+    select * from {{ touched(ref('int_events_sessionized'), by='sitting') }}
 
 ),
 
@@ -274,6 +279,12 @@ final as (
         on described.traffic_source_key = matches.traffic_source_key
     left join channel_rules
         on matches.priority = channel_rules.priority
+    {% if is_batch() %}
+        where
+            described.traffic_source_key not in (
+                select known_sources.traffic_source_key from {{ this }} as known_sources
+            )
+    {% endif %}
 
 )
 

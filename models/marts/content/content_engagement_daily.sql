@@ -1,12 +1,20 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched',
+    unique_key=['capsule_id', 'activity_date'],
+    meta={'touched_by': 'day'},
+    on_schema_change='fail',
+) }}
+
 with content_accesses as (
 
-    select * from {{ ref('fct_content_accesses') }}
+    select * from {{ touched(ref('fct_content_accesses'), by='day') }}
 
 ),
 
 events as (
 
-    select * from {{ ref('int_events_counted') }}
+    select * from {{ touched(ref('int_events_counted'), by='day') }}
 
 ),
 

@@ -1,12 +1,33 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched',
+    unique_key=['session_key', 'event_date'],
+    meta={'touched_by': 'session'},
+    on_schema_change='fail',
+) }}
+
 with events as (
 
-    select * from {{ ref('int_events_counted') }}
+    select * from {{ ref('int_events_sessionized') }}
 
 ),
 
 sessions as (
 
     select * from {{ ref('fct_sessions') }}
+
+),
+
+converting_sessions as (
+
+    select * from {{ touched(ref('fct_sessions'), by='session') }}
+
+),
+
+converting_events as (
+
+    select * from {{ touched(ref('int_events_counted'), by='session') }}
+    where is_conversion
 
 ),
 
@@ -19,24 +40,23 @@ ctas as (
 conversions as (
 
     select
-        events.*,
-        sessions.started_at,
-        sessions.visitor_key,
-        sessions.visitor_tier,
-        sessions.channel as session_channel,
-        sessions.source as session_source,
-        sessions.campaign as session_campaign,
-        sessions.country as session_country,
-        sessions.device as session_device,
-        sessions.browser as session_browser,
-        sessions.os as session_os,
-        sessions.is_bot,
-        events.occurred_at
+        converting_events.*,
+        converting_sessions.started_at,
+        converting_sessions.visitor_key,
+        converting_sessions.visitor_tier,
+        converting_sessions.channel as session_channel,
+        converting_sessions.source as session_source,
+        converting_sessions.campaign as session_campaign,
+        converting_sessions.country as session_country,
+        converting_sessions.device as session_device,
+        converting_sessions.browser as session_browser,
+        converting_sessions.os as session_os,
+        converting_sessions.is_bot,
+        converting_events.occurred_at
         - interval '{{ var("first_touch_days") }} days' as first_touch_from
-    from events
-    inner join sessions
-        on events.session_key = sessions.session_key
-    where events.is_conversion
+    from converting_events
+    inner join converting_sessions
+        on converting_events.session_key = converting_sessions.session_key
 
 ),
 
@@ -62,6 +82,27 @@ touching_sessions as (
 
 ),
 
+-- Such a session goes on within a pause of the moment the look back begins at: two days
+-- of events at most are read, not all of them.
+reached_days as (
+
+    select
+        *,
+        cast(first_touch_from as date) as event_date
+    from touching_sessions
+    where started_at < first_touch_from
+    union distinct
+    select
+        *,
+        cast(
+            first_touch_from + interval '{{ var("session_gap_minutes") }} minutes'
+            as date
+        ) as event_date
+    from touching_sessions
+    where started_at < first_touch_from
+
+),
+
 touches as (
 
     select
@@ -72,16 +113,16 @@ touches as (
     where started_at >= first_touch_from
     union all
     select
-        touching_sessions.event_key,
-        touching_sessions.converted_at,
+        reached_days.event_key,
+        reached_days.converted_at,
         events.occurred_at as touched_at
-    from touching_sessions
+    from reached_days
     inner join events
         on
-            touching_sessions.session_key = events.session_key
-            and touching_sessions.first_touch_from <= events.occurred_at
-            and touching_sessions.converted_at >= events.occurred_at
-    where touching_sessions.started_at < touching_sessions.first_touch_from
+            reached_days.session_key = events.session_key
+            and reached_days.event_date = events.event_date
+            and reached_days.first_touch_from <= events.occurred_at
+            and reached_days.converted_at >= events.occurred_at
 
 ),
 

@@ -1,6 +1,14 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched',
+    unique_key=['visitor_tier', 'visitor_key'],
+    meta={'touched_by': 'visitor'},
+    on_schema_change='fail',
+) }}
+
 with sessions as (
 
-    select * from {{ ref('fct_sessions') }}
+    select * from {{ touched(ref('fct_sessions'), by='visitor') }}
 
 ),
 

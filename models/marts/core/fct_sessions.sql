@@ -1,9 +1,29 @@
 -- Ordered by capsule and start on disk, so that a page about one capsule reads few row
 -- groups.
 
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched',
+    unique_key=['session_key', 'event_date'],
+    meta={'touched_by': 'session'},
+    on_schema_change='fail',
+) }}
+
 with events as (
 
-    select * from {{ ref('int_events_counted') }}
+    select * from {{ touched(ref('int_events_counted'), by='session') }}
+
+),
+
+identified_sessions as (
+
+    select * from {{ touched(ref('int_sessions_identified'), by='session') }}
+
+),
+
+visitors as (
+
+    select * from {{ ref('int_visitors_first_seen') }}
 
 ),
 
@@ -67,15 +87,6 @@ sessions as (
     select
         session_key,
         min(capsule_id) as capsule_id,
-        min(client_session_key) as client_session_key,
-        -- A second user begins a new session, so there is one at most.
-        min(user_key) as user_key,
-        min_by(visitor_id_key, event_number) filter (
-            where visitor_id_key is not null
-        ) as visitor_id_key,
-        min_by(daily_key, event_number) filter (
-            where daily_key is not null
-        ) as daily_key,
         min(occurred_at) as started_at,
         max(occurred_at) as ended_at,
         min_by(channel, source_rank) filter (
@@ -122,21 +133,25 @@ sessions as (
 
 ),
 
-identified_sessions as (
+measured_sessions as (
 
     select
-        *,
-        coalesce(user_key, visitor_id_key, daily_key, client_session_key)
-            as visitor_key,
-        case
-            when user_key is not null then 'user'
-            when visitor_id_key is not null then 'visitor'
-            when daily_key is not null then 'daily'
-            else 'session'
-        end as visitor_tier,
-        {{ seconds_between('started_at', 'ended_at') }} as session_seconds,
-        cast(engaged_milliseconds as double) / 1000 as engaged_seconds
+        sessions.*,
+        identified_sessions.visitor_key,
+        identified_sessions.visitor_tier,
+        coalesce(sessions.started_at > visitors.first_started_at, false)
+            as is_returning,
+        {{ seconds_between('sessions.started_at', 'sessions.ended_at') }}
+            as session_seconds,
+        cast(sessions.engaged_milliseconds as double) / 1000 as engaged_seconds
     from sessions
+    left join identified_sessions
+        on sessions.session_key = identified_sessions.session_key
+    left join visitors
+        on
+            identified_sessions.capsule_id = visitors.capsule_id
+            and identified_sessions.visitor_tier = visitors.visitor_tier
+            and identified_sessions.visitor_key = visitors.visitor_key
 
 ),
 
@@ -151,12 +166,8 @@ judged_sessions as (
                 session_seconds > {{ var('bot_session_hours') }} * 3600.0
                 then 'session_too_long'
             when burst_count > 0 then 'too_many_events'
-        end as bot_reason,
-        visitor_tier in ('user', 'visitor')
-        and started_at
-        > min(started_at) over (partition by capsule_id, visitor_tier, visitor_key)
-            as is_returning
-    from identified_sessions
+        end as bot_reason
+    from measured_sessions
 
 ),
 

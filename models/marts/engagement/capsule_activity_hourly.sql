@@ -1,6 +1,14 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched',
+    unique_key=['capsule_id', 'activity_date'],
+    meta={'touched_by': 'day'},
+    on_schema_change='fail',
+) }}
+
 with session_activity as (
 
-    select * from {{ ref('session_activity_hourly') }}
+    select * from {{ touched(ref('session_activity_hourly'), by='day') }}
 
 ),
 

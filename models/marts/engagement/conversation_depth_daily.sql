@@ -1,6 +1,16 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched',
+    unique_key=['capsule_id', 'session_date'],
+    meta={'touched_by': 'day'},
+    on_schema_change='fail',
+) }}
+
 with sessions as (
 
-    select * from {{ ref('fct_sessions') }}
+    select * from {{ touched(
+        ref('fct_sessions'), by='day', columns=['capsule_id', 'session_date']
+    ) }}
 
 ),
 

@@ -1,6 +1,14 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched',
+    unique_key=['capsule_id', 'activity_date'],
+    meta={'touched_by': 'day'},
+    on_schema_change='fail',
+) }}
+
 with events as (
 
-    select * from {{ ref('int_events_counted') }}
+    select * from {{ touched(ref('int_events_counted'), by='day') }}
 
 ),
 

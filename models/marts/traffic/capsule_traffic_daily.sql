@@ -1,12 +1,22 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched',
+    unique_key=['capsule_id', 'activity_date'],
+    meta={'touched_by': 'day'},
+    on_schema_change='fail',
+) }}
+
 with sessions as (
 
-    select * from {{ ref('fct_sessions') }}
+    select * from {{ touched(
+        ref('fct_sessions'), by='day', columns=['capsule_id', 'session_date']
+    ) }}
 
 ),
 
 session_activity as (
 
-    select * from {{ ref('session_activity_hourly') }}
+    select * from {{ touched(ref('session_activity_hourly'), by='day') }}
 
 ),
 

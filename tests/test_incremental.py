@@ -1,0 +1,244 @@
+"""Loading batch after batch gives every mart as one full rebuild of the same events does, row for row.
+
+Random streams go the real way (landing folder, admission, verdicts, transaction); only dbt's start is saved
+(`compiled_models.py`). `INCREMENTAL_CASES` sets their number (25).
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, Phase, given, note
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from orchestration.micro_batch import load_pending
+from orchestration.settings import Settings, load_settings
+from orchestration.state_folder import create_state_folders
+from orchestration.warehouse import open_warehouse, writer_lock
+from tests.compiled_models import CompiledModels, compile_models
+
+CASES: Final = int(os.environ.get("INCREMENTAL_CASES", "25"))
+Row = dict[str, Any]
+# The evening before clocks in Paris go forward.
+START: Final = datetime(2026, 3, 28, 21, 0, tzinfo=UTC)
+MINUTES: Final = (0, 1, 10, 29, 30, 31, 59, 60, 61, 90, 120, 150, 151, 200)
+DAYS: Final = (0, 0, 0, 1, 2, 8, 29, 30, 31, 40)
+
+# What an event can be: its type and metadata.
+KINDS: Final[dict[str, tuple[str, Row]]] = {
+    "view": ("view", {"referrer": "https://www.google.com/"}),
+    "ad": ("view", {"utmSource": "facebook", "utmMedium": "cpc", "utmCampaign": "spring"}),
+    "phone": ("view", {"device": "mobile", "country": "FR"}),
+    "question": ("interaction", {"action": "message", "role": "user", "messageId": "m1"}),
+    "another question": ("interaction", {"action": "message", "role": "user"}),
+    "answer": ("interaction", {"action": "message", "role": "assistant", "contentId": "film"}),
+    "search": ("interaction", {"action": "search", "query": "price", "resultCount": 0}),
+    "heartbeat": ("interaction", {"action": "heartbeat"}),
+    "film": ("content_access", {"contentId": "film", "contentTitle": "Film", "contentType": "video"}),
+    "film, retyped": ("content_access", {"contentId": "film", "contentType": "movie", "action": "play"}),
+    "film, scored": ("content_access", {"contentId": "film", "relevanceScore": 0.7, "action": "progress"}),
+    "guide": ("content_access", {"contentId": "guide"}),
+    "button": ("interaction", {"action": "cta_impression", "ctaId": "book", "ctaLabel": "Book"}),
+    "click": ("interaction", {"action": "cta_click", "ctaId": "book", "ctaType": "demo"}),
+    "click, renamed": ("interaction", {"action": "cta_click", "ctaId": "book", "ctaLabel": "Book now"}),
+    "order": ("conversion", {"conversionType": "sale", "value": 10, "currency": "EUR", "orderId": "o1"}),
+    "other order": ("conversion", {"conversionType": "sale", "value": 5, "currency": "EUR", "orderId": "o2"}),
+    "lead": ("conversion", {"conversionType": "lead", "ctaId": "book"}),
+    "like": ("custom", {"name": "liked", "stars": 4}),
+    "opt-out": ("view", {"optOut": True}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An event, the batch it arrives in, and the batches that repeat it."""
+
+    capsule: str
+    session: str
+    user: str | None
+    visitor: str | None
+    kind: str
+    day: int
+    minute: int
+    batch: int
+    repeats: tuple[int, ...] = ()
+    # A second event with the same id, seven seconds later: it loses, in whatever batch it comes.
+    rival_batch: int | None = None
+    # The one event as a burst (301 in a minute) or a stream without a pause over more than 24 hours.
+    shape: str = "one"
+
+    @property
+    def at(self) -> datetime:
+        return START - timedelta(days=self.day) + timedelta(minutes=self.minute)
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Events, catalogue entries by batch, and the builds that break off: batch → place of the model."""
+
+    sent: list[Sent]
+    catalogue: dict[int, str] = field(default_factory=dict)
+    crashes: dict[int, int] = field(default_factory=dict)
+
+
+BATCHES: Final = 4
+batches = st.integers(0, BATCHES - 1)
+events = st.builds(
+    Sent,
+    capsule=st.sampled_from(["a", "b"]),
+    session=st.sampled_from(["s1", "s2", "s3"]),
+    user=st.sampled_from([None, None, "ana", "ben"]),
+    visitor=st.sampled_from([None, "v1", "v2"]),
+    kind=st.sampled_from(list(KINDS)),
+    day=st.sampled_from(DAYS),
+    minute=st.sampled_from(MINUTES),
+    batch=batches,
+    repeats=st.lists(batches, max_size=1).map(tuple),
+    rival_batch=st.none() | st.none() | batches,
+    shape=st.sampled_from(["one"] * 12 + ["burst", "day"]),
+)
+streams = st.builds(
+    Stream,
+    sent=st.lists(events, min_size=1, max_size=24, unique_by=lambda one: (one.capsule, one.session, one.at)),
+    catalogue=st.dictionaries(batches, st.sampled_from(["document", "video"]), max_size=2),
+    crashes=st.dictionaries(batches, st.integers(0, 60), max_size=2),
+)
+
+
+def lines_of(stream: Stream) -> Iterator[tuple[int, Row]]:
+    """Batch and event of every line that is sent."""
+    for number, one in enumerate(stream.sent):
+        spread = {"one": [0], "burst": range(0, 301 * 190, 190), "day": range(0, 52 * 1_740_000, 1_740_000)}
+        for place, milliseconds in enumerate(spread[one.shape]):
+            found = line_of(one, f"{number}-{place}", one.at + timedelta(milliseconds=milliseconds))
+            for batch in (one.batch, *one.repeats):
+                yield batch, found
+            if one.rival_batch is not None and place == 0:
+                yield (
+                    one.rival_batch,
+                    line_of(one, f"{number}-0", one.at + timedelta(seconds=7)) | {"sessionId": "rival"},
+                )
+
+
+def line_of(one: Sent, event_id: str, at: datetime) -> Row:
+    event_type, metadata = KINDS[one.kind]
+    metadata = metadata | ({"visitorId": one.visitor} if one.visitor else {})
+    found: Row = {
+        "eventId": event_id,
+        "eventType": event_type,
+        "capsuleId": one.capsule,
+        "sessionId": one.session,
+        "timestamp": at.isoformat(),
+        "metadata": metadata,
+    }
+    return found | ({"userId": one.user} if one.user else {})
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> CompiledModels:
+    """Compiled for Paris, so that days of the reporting zone and of UTC differ."""
+    home = tmp_path_factory.mktemp("compiled")
+    return compile_models(load_settings(home=home, landing=home / "landing", timezone="Europe/Paris"))
+
+
+def new_home(compiled: CompiledModels, home: Path) -> Settings:
+    made = load_settings(
+        home=home, landing=home / "landing", timezone="Europe/Paris", quiet_seconds=0, accept_any_age=True
+    )
+    create_state_folders(made)
+    made.warehouse_file.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(compiled.empty_warehouse, made.warehouse_file)
+    return made
+
+
+def land(made: Settings, stream: Stream, batch: int) -> None:
+    lines = [json.dumps(found) for when, found in lines_of(stream) if when == batch]
+    if lines:
+        (made.landing / f"{batch}.ndjson").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if batch in stream.catalogue:
+        entries = [
+            {"capsuleId": "a", "contentId": item, "type": stream.catalogue[batch], "title": f"{item} {batch}"}
+            for item in ("film", "unseen")
+        ]
+        (made.landing / "catalog").mkdir(exist_ok=True)
+        (made.landing / "catalog" / "content.ndjson").write_text(
+            "\n".join(map(json.dumps, entries)) + "\n", encoding="utf-8"
+        )
+
+
+def marts(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[Any, ...]]]:
+    names = connection.execute(
+        "select table_name from duckdb_tables() where schema_name = 'marts' order by all"
+    ).fetchall()
+    return {
+        name: connection.execute(f"select * from marts.{name} order by all").fetchall() for (name,) in names
+    }
+
+
+def differences(
+    found: dict[str, list[tuple[Any, ...]]], expected: dict[str, list[tuple[Any, ...]]]
+) -> dict[str, dict[str, list[tuple[Any, ...]]]]:
+    """Table → rows that one of both has alone."""
+    return {
+        name: {
+            "only batch by batch": [row for row in found[name] if row not in expected[name]][:3],
+            "only rebuilt": [row for row in expected[name] if row not in found[name]][:3],
+            "counts": [(len(found[name]), len(expected[name]))],
+        }
+        for name in expected
+        if found[name] != expected[name]
+    }
+
+
+def load_batch_by_batch(compiled: CompiledModels, made: Settings, stream: Stream) -> None:
+    for batch in range(BATCHES):
+        land(made, stream, batch)
+        with writer_lock(made):
+            load_pending(made)
+            with open_warehouse(made) as connection:
+                end = stream.crashes.get(batch, 1000)
+                compiled.build(connection, is_reached=lambda number, end=end: number < end)
+    if BATCHES - 1 in stream.crashes:
+        with writer_lock(made), open_warehouse(made) as connection:
+            compiled.build(connection)
+
+
+@hypothesis_settings(
+    max_examples=CASES,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    derandomize=CASES == 25,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],
+)
+@given(stream=streams)
+def run_cases(compiled: CompiledModels, counted: list[int], stream: Stream) -> None:
+    counted[0] += 1
+    with tempfile.TemporaryDirectory() as folder:
+        made = new_home(compiled, Path(folder))
+        load_batch_by_batch(compiled, made, stream)
+        with writer_lock(made), open_warehouse(made) as connection:
+            found = marts(connection)
+            compiled.build(connection, full_refresh=True)
+            expected = marts(connection)
+    wrong = differences(found, expected)
+    note(json.dumps(wrong, default=str, indent=1))
+    assert list(wrong) == []
+
+
+def test_batch_after_batch_gives_what_one_full_rebuild_gives(
+    compiled: CompiledModels, record_property: Any
+) -> None:
+    counted = [0]
+    run_cases(compiled, counted)
+    record_property("shown", f"{counted[0]} random streams, every mart equal to its full rebuild")
