@@ -9,7 +9,7 @@ Not here: Streamlit, formatting, the text of the statements (`statements.py`).
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -211,61 +211,6 @@ def compare(
         for currency in sorted(revenue.keys() | revenue_before.keys())
     }
     return Comparison(figures, money, earlier)
-
-
-def metrics_report(
-    publication: Publication,
-    selection: Selection,
-    by: Sequence[str] = (),
-    compare_with: Comparing = "previous",
-) -> dict[str, Any]:
-    """What `engagement metrics --json` prints: plain JSON values only."""
-    report: dict[str, Any] = {
-        "from": selection.date_from.isoformat(),
-        "to": selection.date_to.isoformat(),
-        "timezone": publication.timezone,
-        "capsules": list(selection.capsules),
-        "publication": {
-            "id": publication.id,
-            "published_at": instant_text(publication.published_at),
-            "as_of": instant_text(publication.as_of),
-        },
-    }
-    if selection.bots != "exclude":
-        report["bots"] = selection.bots
-    if selection.filters:
-        report["filters"] = {name: list(values) for name, values in selection.filters.items()}
-    if by:
-        rows = metric_rows(publication, selection, by)
-        report["rows"] = [{key: json_value(value) for key, value in row.items()} for row in rows]
-        return report
-    comparison = compare(publication, selection, compare_with)
-    report["metrics"] = {
-        metric_id: _printed(comparison.figures[metric_id])
-        if metric_id in comparison.figures
-        else {currency: _printed(change) for currency, change in comparison.revenue.items()}
-        for metric_id in METRIC_IDS
-    }
-    return report
-
-
-def _printed(change: Change) -> dict[str, Any]:
-    return {name: value for name, value in asdict(change).items() if name != "is_new"}
-
-
-def instant_text(instant: datetime | None) -> str | None:
-    """ISO 8601, with milliseconds where there are any; UTC is written with a Z."""
-    if instant is None:
-        return None
-    precision = "milliseconds" if instant.microsecond else "seconds"
-    return instant.isoformat(timespec=precision).replace("+00:00", "Z")
-
-
-def json_value(value: Any) -> Any:
-    """Dates and instants as ISO text, everything else as it is."""
-    if isinstance(value, datetime):
-        return instant_text(value)
-    return value.isoformat() if isinstance(value, date) else value
 
 
 def freshness(publication: Publication, now: datetime) -> Freshness:

@@ -256,7 +256,11 @@ def recover() -> None:
 @click.option(
     "--by", multiple=True, help="A row per day, week, month, hour, capsule, channel, …; repeatable."
 )
-@click.option("--compare", type=click.Choice(["previous", "year", "none"]), default="previous")
+@click.option(
+    "--compare",
+    type=click.Choice(["previous", "year", "none"]),
+    help="With the period before (the default of totals), or the same days one year before.",
+)
 @click.option("--filter", "filters", multiple=True, metavar="DIM=VALUE", help="channel=search; repeatable.")
 @click.option("--bots", type=click.Choice(["exclude", "include", "only"]), default="exclude")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -265,7 +269,7 @@ def metrics(
     date_to: datetime | None,
     capsules: tuple[str, ...],
     by: tuple[str, ...],
-    compare: str,
+    compare: str | None,
     filters: tuple[str, ...],
     bots: str,
     as_json: bool,
@@ -273,14 +277,14 @@ def metrics(
     """Every metric of the registry for a range of days, by default the last 30.
 
     `change` is the percentage change against the earlier period, `change_points` the percentage points of a
-    rate.
+    rate. Rows (--by) are compared when --compare is given, along every key but time.
 
     \b
     Example:  engagement metrics --from 2026-11-01 --to 2026-11-30 --by channel --json
     """
     settings = load_settings()
+    from app.metric_reports import metrics_report
     from app.publications import current_publication
-    from app.queries import metrics_report
     from app.selection import Selection
 
     publication = current_publication(settings.published)

@@ -53,6 +53,12 @@ def print_metrics(report: dict[str, Any]) -> None:
     from app.metrics import METRICS_BY_ID
 
     click.echo(f"{report['from']} to {report['to']} ({report['timezone']})")
+    compared = report["compared_with"]
+    if compared["from"]:
+        so_far = ", up to the same hour" if compared["is_so_far"] else ""
+        click.echo(f"compared with {compared['from']} to {compared['to']}{so_far}")
+    elif compared["reason"]:
+        click.echo(compared["reason"])
     for metric_id, figure in report["metrics"].items():
         label = METRICS_BY_ID[metric_id].label
         if metric_id == "revenue":
@@ -68,7 +74,10 @@ def print_table(rows: Sequence[dict[str, Any]]) -> None:
     if not rows:
         click.echo("No rows.")
         return
-    names = [name for name in rows[0] if any(row[name] not in (None, {}) for row in rows)]
+    nested = ("previous", "change", "change_points")
+    names = [
+        name for name in rows[0] if name not in nested and any(row[name] not in (None, {}) for row in rows)
+    ]
     cells = [["" if row[name] is None else str(row[name]) for name in names] for row in rows]
     widths = [max(len(text) for text in column) for column in zip(names, *cells, strict=True)]
     for line in (names, *cells):

@@ -10,6 +10,7 @@ import pytest
 
 from app.comparison import NOT_BEGUN, NOT_COMPARABLE, compare_values, earlier_period
 from app.free_query import QueryRefused, run_query
+from app.metric_reports import metrics_report
 from app.publications import (
     PublicationMissing,
     close_publications,
@@ -22,7 +23,6 @@ from app.queries import (
     freshness,
     metric_rows,
     metric_values,
-    metrics_report,
     revenue_values,
     table_columns,
     table_reader,
@@ -332,6 +332,26 @@ def test_the_first_and_last_year_that_are_accepted_can_be_asked_for(publication)
     assert compare(publication, everything).figures["view_count"].value == 7
 
 
+def test_rows_are_compared_along_their_key_when_it_is_asked_for(publication) -> None:
+    assert "previous" not in metrics_report(publication, WEEK, ["channel"])["rows"][0]
+    report = metrics_report(publication, WEEK, ["channel"], "previous")
+    rows = {row["channel"]: row for row in report["rows"]}
+    # The week before: s5 by search, s6 directly. Nobody came by e-mail then.
+    assert (rows["search"]["session_count"], rows["search"]["previous"]["session_count"]) == (2, 1)
+    assert rows["search"]["change"]["session_count"] == 100.0
+    assert rows["direct"]["change_points"]["bounce_rate"] == 0.0
+    assert rows["email"]["previous"]["session_count"] == 0
+    assert rows["email"]["change"]["session_count"] is None
+    assert rows["email"]["previous"]["bounce_rate"] is None
+    json.dumps(report, allow_nan=False)
+    with pytest.raises(SelectionError, match="no earlier self"):
+        metrics_report(publication, WEEK, ["day"], "previous")
+    march = Selection(date(2026, 3, 1), date(2026, 3, 31))
+    report = metrics_report(publication, march, ["channel"], "year")
+    assert report["compared_with"]["reason"] == NOT_COMPARABLE
+    assert "previous" not in report["rows"][0]
+
+
 # Comparing periods
 
 
@@ -407,7 +427,15 @@ def test_a_year_before_keeps_the_days(published) -> None:
 
 def test_the_report_is_plain_json_of_the_public_shape(publication) -> None:
     report = json.loads(json.dumps(metrics_report(publication, WEEK), allow_nan=False))
-    assert list(report) == ["from", "to", "timezone", "capsules", "publication", "metrics"]
+    assert list(report) == [
+        "from", "to", "timezone", "capsules", "publication", "compared_with", "metrics",
+    ]  # fmt: skip
+    assert report["compared_with"] == {
+        "from": "2026-03-02", "to": "2026-03-08", "is_so_far": False, "reason": None,
+    }  # fmt: skip
+    assert report["metrics"]["conversion_rate"]["is_too_few"]
+    low, high = report["metrics"]["conversion_rate"]["interval"]
+    assert 0 < low < 2 / 3 < high < 1
     assert report["from"] == "2026-03-09"
     assert report["to"] == "2026-03-15"
     assert report["publication"] == {
