@@ -67,9 +67,11 @@ def unchecked_batches(archive: Path, last: tuple[int, str] | None) -> tuple[Batc
     """Batches with loaded event files after the last one checked, oldest first.
 
     `last`: its number and moment. A batch whose transaction never committed is replaced by another of the
-    same number, which is known by its moment and checked in its place.
+    same number, which is known by its moment and checked in its place. Numbers that begin anew, as after the
+    state folder was emptied, are all unchecked.
     """
-    after = last[0] if last else 0
+    newest = max((int(path.stem) for path in (archive / "batches").glob("*.json")), default=0)
+    after = last[0] if last and last[0] <= newest else 0
     return tuple(
         record
         for record in read_records(archive, from_batch=after)

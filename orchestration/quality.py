@@ -11,6 +11,7 @@ Great Expectations takes six seconds and 270 MB to import, so it is imported ins
 
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -173,11 +174,14 @@ def check_newest(settings: Settings, now: datetime) -> QualityReport | None:
     if not batches:
         return None
     sample = take_sample(settings, batches, now)
-    # Not in `tmp`: a load that starts meanwhile wipes it.
-    site = settings.quality / f".drawn-{os.getpid()}"
-    verdicts = judge(sample, site)
-    report = report_of(sample, verdicts, now)
-    write_docs(report, site, settings.quality / "data_docs")
+    # Not in `tmp`: a load that starts meanwhile wipes it. What a killed run left is drawn over.
+    site = settings.quality / ".drawn"
+    shutil.rmtree(site, ignore_errors=True)
+    try:
+        report = report_of(sample, judge(sample, site), now)
+        write_docs(report, site, settings.quality / "data_docs")
+    finally:
+        shutil.rmtree(site, ignore_errors=True)
     _remember(settings, report)
     return report
 

@@ -45,5 +45,8 @@ def every_hour() -> dg.RunRequest | dg.SkipReason:
 
 # At night, when few files land: it waits for the writer and the writer for it.
 every_night = dg.ScheduleDefinition(
-    job=nightly, cron_schedule="37 3 * * *", default_status=dg.DefaultScheduleStatus.RUNNING
+    name="every_night",
+    job=nightly,
+    cron_schedule="37 3 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
 )

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -254,6 +255,19 @@ def test_a_batch_that_replaced_an_uncommitted_one_of_the_same_number_is_judged(s
     check_newest(settings, NOW)
     seal_batch(settings, 1, good_rows(), loaded_at=NOW + timedelta(minutes=1))
     assert has_unchecked(settings)
+
+
+def test_batches_that_begin_anew_are_judged(settings: Settings) -> None:
+    seal_batch(settings, 7, good_rows())
+    check_newest(settings, NOW)
+    shutil.rmtree(settings.archive)
+    settings.archive.mkdir()
+    seal_batch(settings, 1, good_rows())
+    assert has_unchecked(settings)
+    report = check_newest(settings, NOW)
+    assert report is not None
+    assert (report.first_batch, report.last_batch) == (1, 1)
+    assert not has_unchecked(settings)
 
 
 def test_batches_without_event_files_are_none(settings: Settings) -> None:
