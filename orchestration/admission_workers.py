@@ -28,8 +28,8 @@ from orchestration.privacy import Keyring
 from orchestration.sealed_rows import as_table, suppress_refused
 from orchestration.shape_admission import BlockAdmission
 
-# Blocks admitted by the reading process itself before others are started: about 1.5 seconds of work.
-_OWN_BLOCKS: Final = 4
+# Blocks admitted by the reading process itself before others are started: two seconds of work.
+_OWN_BLOCKS: Final = 8
 
 
 class WorkersLost(MemoryError):
@@ -70,6 +70,8 @@ def _tables(blocks: Iterator[LineBlock], rules: AdmissionRules, processes: int) 
         yield _admit(here, block)
         if processes > 1 and admitted == _OWN_BLOCKS:
             break
+    # What it remembers is of no more use, and takes memory.
+    del here
     yield from _shared(blocks, rules, processes)
 
 

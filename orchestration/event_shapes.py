@@ -44,7 +44,7 @@ Column = Sequence[Any]
 # The oldest accepted instant, or null, and the latest: milliseconds since 1970.
 Window = tuple[int | None, int]
 
-_REMEMBERED: Final = 50_000
+_REMEMBERED: Final = 20_000
 _SCALARS: Final = frozenset({str, int, float, bool})
 _TEXT: Final = frozenset({str})
 _REQUIRED: Final = frozenset({"eventType", "capsuleId", "sessionId", "timestamp"})

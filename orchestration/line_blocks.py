@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 # Big enough that most lines share their shape with others, small enough for memory.
-BLOCK_BYTES: Final = 8 << 20
+BLOCK_BYTES: Final = 4 << 20
 BLANK: Final = b" \t\r"
 
 

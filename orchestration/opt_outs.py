@@ -19,6 +19,10 @@ class OptOuts:
     def __bool__(self) -> bool:
         return bool(self._signals)
 
+    def person_keys(self) -> list[str]:
+        """Everybody who ever gave a signal."""
+        return list(self._signals)
+
     def remember(
         self, person_keys: Iterable[str | None], signalled_at: datetime, *, is_opt_out: bool
     ) -> None:

@@ -4,6 +4,7 @@ Why it exists: admission, the archive and the staging of a batch (`verdicts.py`)
 Not here: what is decided (`admission.py`), files (`archive.py`).
 """
 
+import functools
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -77,19 +78,9 @@ def suppress_refused(table: pa.Table, opt_outs: OptOuts) -> pa.Table:
     sealed = table.select(SEALED_SCHEMA.names)
     if not opt_outs:
         return sealed
-    asked = table.select([*_ASKED.names, "client_session_key", "occurred_at", "is_consent_refused"])
-    rows = asked.to_pylist()
-    is_out = [
-        bool(row["is_consent_refused"])
-        and opt_outs.is_out(
-            [row["refused_user_key"], row["refused_visitor_key"], row["client_session_key"]],
-            _instant(row["occurred_at"]),
-        )
-        for row in rows
-    ]
-    if not any(is_out):
+    mask = _is_out(table, opt_outs)
+    if not pc.any(mask).as_py():
         return sealed
-    mask = pa.array(is_out)
     kept = sealed.filter(pc.invert(mask))
     suppressed = sealed.filter(mask)
     for at, field in enumerate(SEALED_SCHEMA):
@@ -98,6 +89,20 @@ def suppress_refused(table: pa.Table, opt_outs: OptOuts) -> pa.Table:
         elif field.name not in _KEPT_OF_SUPPRESSED:
             suppressed = suppressed.set_column(at, field, pa.nulls(suppressed.num_rows, field.type))
     return pa.concat_tables([kept, suppressed])
+
+
+def _is_out(table: pa.Table, opt_outs: OptOuts) -> pa.Array:
+    """Whether a row refused consent and is of a person who opted out; few rows need to be looked at."""
+    asked = (*_ASKED.names, "client_session_key")
+    signalled = pa.array(opt_outs.person_keys(), pa.string())
+    is_known = functools.reduce(pc.or_, [pc.is_in(table[name], signalled) for name in asked])
+    rows = pc.indices_nonzero(pc.and_(pc.fill_null(table["is_consent_refused"], False), is_known))
+    is_out = [False] * table.num_rows
+    for row, found in zip(
+        rows.to_pylist(), table.take(rows).select([*asked, "occurred_at"]).to_pylist(), strict=True
+    ):
+        is_out[row] = opt_outs.is_out([found[name] for name in asked], _instant(found["occurred_at"]))
+    return pa.array(is_out, pa.bool_())
 
 
 def _instant(moment: datetime) -> datetime:
