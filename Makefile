@@ -32,8 +32,8 @@ test: setup check ## Everything that must hold: lint, types, dbt, definitions, a
 	@echo "Tests …"
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests
 
-soak: setup ## The crash test with 200 kills; prints its totals
-	@KILLS=200 $(BIN)/python -m pytest tests/test_crashes.py
+soak: setup ## 200 kills, a bomb of 1 GB, 100,000 tiny files; prints their totals (half an hour)
+	@KILLS=200 $(BIN)/python -m pytest tests/test_crashes.py tests/test_hostile_folders.py
 
 bench: setup ## Measures admission against a bare reader and prints the ratio
 	@$(BIN)/python -m tests.benchmarks.admission

@@ -13,7 +13,7 @@ from pathlib import Path
 from orchestration.archive import sealed_path
 from orchestration.catalog import archived_catalogue_path, load_catalogue
 from orchestration.event_files import wipe_folder
-from orchestration.journal import BatchRecord, JournalFile, read_records
+from orchestration.journal import BatchRecord, JournalFile, read_records, wipe_drafts
 from orchestration.raw_events import load_batch
 from orchestration.settings import Settings
 from orchestration.warehouse import open_warehouse, writer_lock
@@ -49,6 +49,7 @@ def recover(settings: Settings, say: Say = lambda text: None) -> Recovery:
                 f"{settings.archive} from a backup and try again; nothing was changed."
             )
         wipe_folder(settings.tmp)
+        wipe_drafts(settings.archive)
         set_aside = _set_aside(settings)
         accepted = 0
         with open_warehouse(settings) as connection:

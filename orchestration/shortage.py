@@ -47,8 +47,8 @@ def shortage_in(error: BaseException | str, doing: str, folder: Path) -> DiskFul
     )
     if is_full or (isinstance(error, OSError) and error.errno in _FULL):
         return DiskFull(
-            f"The disk is full: {doing} needs more than the {free:,.0f} MB left for "
-            f"{folder}. Nothing that landed is lost. Free some space, then: engagement load"
+            f"The disk is full, or a quota: no space for {doing}; {free:,.0f} MB are free in {folder}. "
+            "Nothing that landed is lost. Free some space, then: engagement load"
         )
     if isinstance(error, MemoryError) or _MEMORY_WORDS.search(text):
         return MemoryShort(

@@ -10,6 +10,7 @@ Not here: what is written (`raw_events.py`, dbt's models, `publication.py`).
 import contextlib
 import fcntl
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ import duckdb
 
 from orchestration.raw_schema import create_statements
 from orchestration.settings import Settings
-from orchestration.shortage import shortages_named
+from orchestration.shortage import shortage_in, shortages_named
 
 MEMORY_LIMIT: Final = "4GB"
 THREADS: Final = 2
@@ -41,6 +42,7 @@ _DAMAGE: Final = (
     duckdb.InternalException,
     duckdb.FatalException,
 )
+_LOCKED: Final = re.compile(r"could not set lock.*?(?:\(PID (?P<process>\d+)\)|$)", re.IGNORECASE | re.DOTALL)
 _held = threading.local()
 
 
@@ -101,21 +103,46 @@ def open_warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     if not getattr(_held, "count", 0):
         raise RuntimeError("open_warehouse needs writer_lock around it")
     settings.tmp.mkdir(parents=True, exist_ok=True)
+    with shortages_named(f"writing to {settings.warehouse_file.name}", settings.warehouse_file.parent):
+        try:
+            connection = _connect(settings)
+        except duckdb.ConnectionException:
+            raise
+        except duckdb.Error as error:
+            # A damaged log is reported as a bare `Error`.
+            raise _refusal(settings, error) from error
+        try:
+            with connection:
+                yield connection
+        except _DAMAGE as error:
+            # A file that is cut short opens, and fails only where it is read.
+            raise _refusal(settings, error) from error
+
+
+def _connect(settings: Settings) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(str(settings.warehouse_file), config=connection_config(settings))
     try:
-        with (
-            shortages_named(f"writing to {settings.warehouse_file.name}", settings.warehouse_file.parent),
-            duckdb.connect(str(settings.warehouse_file), config=connection_config(settings)) as connection,
-        ):
-            for statement in create_statements():
-                connection.execute(statement)
-            yield connection
-    except _DAMAGE as error:
-        # A file that is cut short opens, and fails only where it is read.
-        raise WarehouseDamaged(
-            f"The warehouse {settings.warehouse_file.name} can't be read or written "
-            f"({type(error).__name__}). `engagement recover` rebuilds it from the archive. Nothing that was "
-            "loaded is lost."
-        ) from error
+        for statement in create_statements():
+            connection.execute(statement)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _refusal(settings: Settings, error: duckdb.Error) -> Exception:
+    """What DuckDB refused, in words: another program, too little of something, or damage."""
+    name = settings.warehouse_file.name
+    if holder := _LOCKED.search(str(error)):
+        return WarehouseBusy(
+            f"The warehouse {name} is open in another program (process {holder['process'] or 'unknown'}). "
+            "Close it there, then try again; readers open a publication instead."
+        )
+    shortage = shortage_in(error, f"writing to {name}", settings.warehouse_file.parent)
+    return shortage or WarehouseDamaged(
+        f"The warehouse {name} can't be read or written ({type(error).__name__}). `engagement recover` "
+        "rebuilds it from the archive. Nothing that was loaded is lost."
+    )
 
 
 def row_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:

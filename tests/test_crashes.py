@@ -26,7 +26,7 @@ from tests.commands import environment
 from tests.event_lines import event
 
 KILLS = int(os.environ.get("KILLS", "24"))
-EVENTS = 200_000
+EVENTS = 200_000 if KILLS >= 200 else 100_000
 QUIET_SECONDS = 0.5
 NAMED_STEPS = [
     "orchestration.micro_batch:wipe_folder:after:1",
@@ -129,11 +129,13 @@ class Senders:
                 time.sleep(pause)
 
 
-def start(settings: Settings, point: str, *what: str) -> subprocess.Popen[str]:
+def start(
+    settings: Settings, point: str, *what: str, quiet_seconds: str = str(QUIET_SECONDS)
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "tests.killed_load", point, *what],
         cwd=Path(__file__).parent.parent,
-        env=environment(settings.home, ENGAGEMENT_QUIET_SECONDS=str(QUIET_SECONDS)),
+        env=environment(settings.home, ENGAGEMENT_QUIET_SECONDS=quiet_seconds),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

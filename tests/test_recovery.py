@@ -1,20 +1,28 @@
 """The warehouse comes back from the archive, row for row."""
 
 import json
+import shutil
+import signal
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from orchestration.archive import sealed_path
 from orchestration.journal import read_records
 from orchestration.micro_batch import load_pending
+from orchestration.publication import MARTS_FILE, current_manifest
 from orchestration.raw_schema import RAW_TABLES
 from orchestration.recovery import RecoveryRefused, recover
-from orchestration.settings import Settings
+from orchestration.sample_events.stream import write_sample
+from orchestration.settings import Settings, load_settings
 from orchestration.warehouse import WarehouseDamaged, open_warehouse, writer_lock
+from tests.commands import engagement
 from tests.event_lines import event, lines
+from tests.test_crashes import start
 
 JANE = {"userId": "jane", "sessionId": "janes-session"}
 EARLY = event(eventId="e", timestamp="2026-11-20T12:00:00Z")
@@ -58,6 +66,103 @@ def fill_with_noise(warehouse: Path) -> None:
     content = bytearray(warehouse.read_bytes())
     content[4096:] = b"\xa5" * (len(content) - 4096)
     warehouse.write_bytes(content)
+
+
+def log_of(warehouse: Path) -> Path:
+    log = warehouse.with_name("warehouse.duckdb.wal")
+    assert log.stat().st_size > 0
+    return log
+
+
+def delete_the_log(warehouse: Path) -> None:
+    log_of(warehouse).unlink()
+
+
+def cut_the_log(warehouse: Path) -> None:
+    content = log_of(warehouse).read_bytes()
+    log_of(warehouse).write_bytes(content[: len(content) // 2])
+
+
+def flip_a_byte_of_the_log(warehouse: Path) -> None:
+    content = bytearray(log_of(warehouse).read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    log_of(warehouse).write_bytes(content)
+
+
+def flip_a_byte(warehouse: Path) -> None:
+    content = bytearray(warehouse.read_bytes())
+    # In a block of data, behind the three headers of 4 KiB.
+    content[3 * 4096 + 700] ^= 0xFF
+    warehouse.write_bytes(content)
+
+
+def commit_and_die(settings: Settings) -> Settings:
+    """One more batch by a process that is killed before its log is merged; returns a copy of the home."""
+    (settings.landing / "last.ndjson").write_bytes(lines(*(event(eventId=f"w{n}") for n in range(300))))
+    died = start(settings, "orchestration.micro_batch:load_batch:after:1", quiet_seconds="0")
+    assert died.wait(60) == -signal.SIGKILL
+    copy = settings.home.with_name("copy")
+    shutil.copytree(settings.home, copy)
+    # A copy is another file, which would be recorded as repeated.
+    (copy / "landing" / "last.ndjson").unlink()
+    return load_settings(home=copy, quiet_seconds=0)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [delete, cut_short, fill_with_noise, flip_a_byte, delete_the_log, cut_the_log, flip_a_byte_of_the_log],
+)
+def test_a_damaged_log_or_file_costs_no_committed_batch(
+    damage: Callable[[Path], None], settings: Settings
+) -> None:
+    fill(settings)
+    before = everything(commit_and_die(settings))
+    assert len(before["events"]) == 302
+    damage(settings.warehouse_file)
+    (settings.tmp / "seal-left-over.parquet").write_bytes(b"plain text of a run that was killed")
+    (settings.archive / "batches" / ".00000009.tmp").write_bytes(b"half a record")
+    recover(settings)
+    assert everything(settings) == before
+    assert list(settings.tmp.rglob("*.parquet")) == []
+    assert list(settings.archive.rglob("*.tmp")) == []
+    # The file of the killed load still lies in the landing folder: loaded already.
+    assert load_pending(settings).accounting.accepted == 0
+    assert not (settings.landing / "last.ndjson").exists()
+
+
+def marts(settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
+    manifest = current_manifest(settings.published)
+    assert manifest is not None
+    file = settings.published / manifest.id / MARTS_FILE
+    with duckdb.connect(str(file), read_only=True) as reader:
+        return {
+            table: reader.execute(f'select * from marts."{table}" order by all').fetchall()
+            for table in manifest.tables
+        }
+
+
+def test_the_marts_of_a_recovered_warehouse_are_the_same_row_for_row(settings: Settings) -> None:
+    fill(settings)
+    write_sample(
+        settings.landing, settings.home / "truth.json", now=datetime.now(UTC), capsule_count=2, day_count=3,
+        events_per_day=40, seed=3,
+    )  # fmt: skip
+    load_pending(settings)
+    copy = commit_and_die(settings)
+    rebuilt = engagement(copy.home, "rebuild")
+    assert rebuilt.returncode == 0, rebuilt.stderr
+    flip_a_byte_of_the_log(settings.warehouse_file)
+    damaged = engagement(settings.home, "load")
+    assert damaged.returncode == 1
+    assert "`engagement recover` rebuilds it from the archive" in damaged.stderr
+    recovered = engagement(settings.home, "recover")
+    assert recovered.returncode == 0, recovered.stderr
+    expected, found = marts(copy), marts(settings)
+    assert {table: len(table_rows) for table, table_rows in found.items()} == {
+        table: len(table_rows) for table, table_rows in expected.items()
+    }
+    assert found == expected
+    assert len(found["fct_sessions"]) > 10
 
 
 @pytest.mark.parametrize("damage", [delete, cut_short, fill_with_noise])

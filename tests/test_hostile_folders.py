@@ -1,0 +1,195 @@
+"""Bombs, crowds and files that change: bounded memory, exact counts, nothing outside the folder touched."""
+
+import gzip
+import io
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestration import archive
+from orchestration.event_files import LineReader
+from orchestration.micro_batch import load_pending
+from orchestration.raw_events import Accounting
+from orchestration.settings import Settings
+from orchestration.warehouse import WarehouseBusy, writer_lock
+from tests.event_lines import event, line, lines
+from tests.test_raw_events import no_gaps, rows
+from tests.test_shortages import starved
+
+# `make soak` makes the crowd 100,000 files, the larger bombs 1 GB and 300 million lines; here they are
+# scaled down.
+IS_SOAK = "KILLS" in os.environ
+CROWD = 100_000 if IS_SOAK else 2_000
+MEBIBYTE = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("unpacked_bytes", "block", "ending"),
+    [
+        # One line without an end, one of spaces, and lines that are no events: 300 KB that become 300 MB.
+        pytest.param(300 * MEBIBYTE, b"x" * MEBIBYTE, "long", id="one-line-of-300-MB"),
+        pytest.param(300 * MEBIBYTE, b" " * MEBIBYTE, "blank", id="300-MB-of-spaces"),
+        pytest.param(
+            (300 if IS_SOAK else 30) * MEBIBYTE, b"\n" * MEBIBYTE, "empty", id="millions-of-blank-lines"
+        ),
+        pytest.param((1024 if IS_SOAK else 300) * MEBIBYTE, b"\0" * MEBIBYTE, "zero", id="2.5-MB-to-1-GB"),
+    ],
+)
+def test_a_bomb_is_refused_or_loaded_in_bounded_memory(
+    unpacked_bytes: int, block: bytes, ending: str, settings: Settings
+) -> None:
+    good = line(event()) + b"\n"
+    target = settings.landing / f"bomb-{ending}.ndjson.gz"
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=9) as stream:
+        stream.write(good)
+        for _ in range(unpacked_bytes // len(block)):
+            stream.write(block)
+    target.write_bytes(packed.getvalue())
+    assert target.stat().st_size < unpacked_bytes / 250
+    found = starved(settings.home, "nothing", "0")
+    rejected = 1 if ending in ("long", "zero") else 0
+    assert (found["received"], found["accepted"], found["rejected"]) == (1 + rejected, 1, rejected)
+    # Python, Arrow and DuckDB take 200 MB before the first line.
+    assert found["peak_bytes"] < 500 * MEBIBYTE
+    assert no_gaps(settings)
+
+
+def test_a_bomb_of_one_document_is_refused(settings: Settings) -> None:
+    target = settings.landing / "bomb.json.gz"
+    with target.open("wb") as landed, gzip.GzipFile(fileobj=landed, mode="wb", compresslevel=9) as stream:
+        stream.write(b"[")
+        for _ in range(300):
+            stream.write(b"[" * MEBIBYTE)
+    found = starved(settings.home, "nothing", "0")
+    assert list(found["refused"]) == ["bomb.json.gz"]
+    assert "more bytes than one file may" in found["refused"]["bomb.json.gz"]
+    assert found["peak_bytes"] < 1500 * MEBIBYTE
+
+
+def test_a_crowd_of_tiny_files_is_loaded_whole(
+    settings: Settings, record_property: Callable[[str, object], None]
+) -> None:
+    for number in range(CROWD):
+        (settings.landing / f"{number:06}.ndjson").write_bytes(lines(event(eventId=f"e{number}")))
+    began = time.monotonic()
+    summary = load_pending(settings)
+    seconds = time.monotonic() - began
+    assert summary.accounting == Accounting(received=CROWD, accepted=CROWD)
+    assert (summary.file_count, len(summary.batches)) == (CROWD, 1)
+    assert rows(settings, "select count(*), count(distinct content_hash) from raw.event_files") == [
+        (CROWD, CROWD)
+    ]
+    assert sum(1 for _ in (settings.landing / "loaded").iterdir()) == CROWD
+    record_property("shown", f"{CROWD:,} files of one event: {1000 * seconds / CROWD:.1f} ms a file")
+
+
+def test_a_file_that_grows_while_it_is_read_waits_and_is_then_loaded_whole(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = settings.landing / "grows.ndjson"
+    target.write_bytes(lines(event()))
+
+    class Growing(LineReader):
+        def __iter__(self) -> Any:
+            for number, found in super().__iter__():
+                if number == 1:
+                    with target.open("ab") as more:
+                        more.write(lines(event(eventId="more")))
+                yield number, found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(archive, "LineReader", Growing)
+        first = load_pending(settings)
+    assert (first.growing, first.accounting) == (["grows.ndjson"], Accounting())
+    assert load_pending(settings).accounting == Accounting(received=2, accepted=2)
+    assert no_gaps(settings)
+
+
+def test_nothing_outside_the_home_is_read_or_written(settings: Settings, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret.ndjson").write_bytes(lines(event(eventId="secret")))
+    (settings.landing / "folder").symlink_to(outside)
+    (settings.landing / "file.ndjson").symlink_to(outside / "secret.ndjson")
+    (settings.landing / "loaded").mkdir()
+    (settings.landing / "loaded" / "trap").symlink_to(outside)
+    os.link(outside / "secret.ndjson", settings.landing / "hard.ndjson")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    (settings.landing / "good.ndjson").write_bytes(lines(event()))
+    # A hard link is a regular file of the folder: loaded, and only the link is moved.
+    assert load_pending(settings).accounting == Accounting(received=2, accepted=2)
+    assert [path.name for path in outside.iterdir()] == ["secret.ndjson"]
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+    assert {path.name for path in tmp_path.iterdir()} == {"home", "outside"}
+
+
+def test_a_second_writer_waits_with_a_word_and_never_shows_a_lock_error(settings: Settings) -> None:
+    (settings.landing / "a.ndjson").write_bytes(lines(event()))
+    said: list[str] = []
+    done: list[Any] = []
+    with writer_lock(settings):
+        second = threading.Thread(target=lambda: done.append(load_pending(settings, said.append)))
+        second.start()
+        while not said:
+            time.sleep(0.01)
+        assert done == []
+    second.join(60)
+    assert said[0] == f"Waiting for process {os.getpid()}, which is writing to the warehouse …"
+    assert done[0].accounting.accepted == 1
+
+
+def another_process(code: str, *arguments: str) -> subprocess.Popen[str]:
+    """Runs code that prints a line, then waits for one."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        cwd=Path(__file__).parent.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+HOLD_THE_LOCK = """
+import sys
+from orchestration.settings import load_settings
+from orchestration.warehouse import writer_lock
+with writer_lock(load_settings(home=sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+OPEN_THE_FILE = """
+import duckdb, sys
+with duckdb.connect(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_writer_that_never_ends_is_named(settings: Settings) -> None:
+    holder = another_process(HOLD_THE_LOCK, str(settings.home))
+    with (
+        pytest.raises(WarehouseBusy, match=f"in use by process {holder.pid} .* frees itself"),
+        writer_lock(settings, wait_seconds=0),
+    ):
+        pass
+    holder.communicate("\n", timeout=60)
+
+
+def test_a_warehouse_that_another_program_has_open_is_no_damage(settings: Settings) -> None:
+    holder = another_process(OPEN_THE_FILE, str(settings.warehouse_file))
+    (settings.landing / "a.ndjson").write_bytes(lines(event()))
+    with pytest.raises(WarehouseBusy, match=rf"open in another program \(process {holder.pid}\)\. Close it"):
+        load_pending(settings)
+    holder.communicate("\n", timeout=60)
+    assert load_pending(settings).accounting.accepted == 1
