@@ -133,6 +133,24 @@ def test_rejected_lines_can_be_looked_up(settings: Settings) -> None:
     assert no_gaps(settings)
 
 
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "delete from raw.events where line_number = 1",
+        "delete from raw.rejected_events",
+        "update raw.event_files set duplicate_count = 0",
+        "update raw.event_files set received_count = received_count + 1",
+    ],
+)
+def test_the_accounting_sees_every_loss(loss: str, settings: Settings) -> None:
+    land(settings, "a.ndjson", lines(event(), event(), event(eventId="e2")) + b'{"cut": ')
+    load_pending(settings)
+    with writer_lock(settings), open_warehouse(settings) as connection:
+        assert accounting_gaps(connection) == []
+        connection.execute(loss)
+        assert accounting_gaps(connection) == [1]
+
+
 JANE = {"userId": "jane"}
 
 
