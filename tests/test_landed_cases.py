@@ -25,6 +25,7 @@ import zstandard
 from orchestration.event_files import ENDINGS
 from orchestration.micro_batch import LoadSummary, load_pending
 from orchestration.raw_events import accounting_gaps
+from orchestration.raw_schema import RAW_TABLES
 from orchestration.settings import Settings, load_settings
 from orchestration.state_folder import create_state_folders
 from orchestration.warehouse import open_warehouse, writer_lock
@@ -506,6 +507,6 @@ def test_no_name_and_no_value_of_the_folder_becomes_a_query(loaded: Loaded) -> N
         tables = connection.execute(
             "select count(*) from duckdb_tables() where schema_name = 'raw'"
         ).fetchone()
-    assert tables == (8,)
+    assert tables == (len(RAW_TABLES),)
     home = {path.name for path in loaded.settings.home.iterdir()}
     assert home <= {"landing", "archive", "warehouse", "published", "exports", "dagster", "secrets", "tmp"}
