@@ -9,7 +9,6 @@ Not here: reading (`line_reader.py`), what a line means (`admission.py`), what i
 
 import os
 import shutil
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, get_args
@@ -163,20 +162,6 @@ def refuse(file: LandedFile, landing: Path, refusal: FileRefused) -> Path:
     reason_file = target.with_name(f"{target.name}.reason")
     reason_file.write_text(f"{refusal.reason}: {refusal}\n", encoding="utf-8")
     return target
-
-
-def delete_retired(folder: Path, keep_days: int, now: float) -> int:
-    """Deletes files of `folder` that were moved there more than `keep_days` ago; returns how many."""
-    deleted = 0
-    for path in sorted(folder.rglob("*"), reverse=True):
-        seen = os.lstat(path)
-        if stat.S_ISDIR(seen.st_mode):
-            if not any(path.iterdir()):
-                path.rmdir()
-        elif now - seen.st_ctime >= keep_days * 86_400:
-            path.unlink()
-            deleted += 1
-    return deleted
 
 
 def wipe_folder(folder: Path) -> None:

@@ -58,6 +58,9 @@ class LineReader:
                 for block in self._blocks(landed):
                     if block.first_number > self._limits.file_lines:
                         raise FileRefused("too_many_lines")
+                    # A file that grows as fast as it is read would never end.
+                    if os.lseek(landed.fileno(), 0, os.SEEK_CUR) > self.file.byte_count:
+                        raise FileRefused("changed_while_read")
                     yield block
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 raise FileRefused("damaged_compression") from error

@@ -13,7 +13,6 @@ from orchestration.event_files import (
     REFUSAL_REASONS,
     REFUSAL_SENTENCES,
     FileRefused,
-    delete_retired,
     view_landing,
 )
 from orchestration.line_reader import LineReader
@@ -165,8 +164,12 @@ def test_every_refusal_says_what_to_do() -> None:
     assert set(REFUSAL_SENTENCES) == set(REFUSAL_REASONS)
 
 
-def test_loaded_originals_are_deleted_after_their_days(tmp_path: Path) -> None:
-    land(tmp_path, "sub/a.ndjson", TWO)
-    assert delete_retired(tmp_path, 7, time.time()) == 0
-    assert delete_retired(tmp_path, 7, time.time() + 8 * 86_400) == 1
-    assert list(tmp_path.rglob("*.ndjson")) == []
+def test_a_file_that_grows_as_fast_as_it_is_read_is_given_up(tmp_path: Path) -> None:
+    path = land(tmp_path, "a.ndjson", TWO * 100_000)
+    (file,) = view_landing(tmp_path, 0, time.time()).complete
+    blocks = LineReader(file).blocks()
+    with path.open("ab") as more, pytest.raises(FileRefused) as refused:
+        for _, _ in zip(range(100), blocks, strict=False):
+            more.write(TWO * 100_000)
+            more.flush()
+    assert refused.value.reason == "changed_while_read"
