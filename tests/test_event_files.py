@@ -167,9 +167,13 @@ def test_every_refusal_says_what_to_do() -> None:
 def test_a_file_that_grows_as_fast_as_it_is_read_is_given_up(tmp_path: Path) -> None:
     path = land(tmp_path, "a.ndjson", TWO * 100_000)
     (file,) = view_landing(tmp_path, 0, time.time()).complete
-    blocks = LineReader(file).blocks()
-    with path.open("ab") as more, pytest.raises(FileRefused) as refused:
-        for _, _ in zip(range(100), blocks, strict=False):
-            more.write(TWO * 100_000)
-            more.flush()
+
+    def read_while_it_grows() -> None:
+        with path.open("ab") as more:
+            for _, _ in zip(range(100), LineReader(file).blocks(), strict=False):
+                more.write(TWO * 100_000)
+                more.flush()
+
+    with pytest.raises(FileRefused) as refused:
+        read_while_it_grows()
     assert refused.value.reason == "changed_while_read"
