@@ -6,6 +6,7 @@ guards is broken.
 """
 
 import csv
+import math
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
@@ -129,11 +130,23 @@ def add_shop(stream: Stream) -> None:
                    properties=f'{{"score": {score}, "kind": "film"}}', **ben)  # fmt: skip
 
 
+def add_incident(stream: Stream) -> None:
+    # Ten sessions a day for a fortnight, half of them mobile. One of five bounces; in the second week all
+    # of the mobile ones do. The others write after eight seconds.
+    for day in range(14):
+        for number in range(10):
+            start, session = at(f"2026-03-{16 + day}T12:00:00", number), f"{day}-{number}"
+            device = "mobile" if number < 5 else "desktop"
+            stream.add("news", session, start, device_label=device, country_label="FR")
+            if number not in (0, 5) and not (day >= 7 and device == "mobile"):
+                stream.message("news", session, start + timedelta(seconds=8), "user")
+
+
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     found = load_settings(home=tmp_path_factory.mktemp("specification"), timezone="Europe/Berlin")
     stream = Stream()
-    for add in (add_clock_changes, add_seeds, add_shop):
+    for add in (add_clock_changes, add_seeds, add_shop, add_incident):
         add(stream)
     _write_raw(found, stream.rows)
     assert build(found).failures == {}
@@ -306,6 +319,34 @@ def test_properties_of_custom_events_are_measured(rows_of: Ask) -> None:
         "select property_name, count(*), sum(number_value) from marts.fct_custom_event_properties "
         "group by all order by all"
     ) == [("kind", 2, None), ("score", 2, 7.5)]
+
+
+# Insights
+
+
+def test_an_incident_is_found_with_its_probability_and_who_makes_it(rows_of: Ask) -> None:
+    # 14 of 70 bounced, then 42 of 70. Pooled 0.4, so t = 0.4 / sqrt(0.4 * 0.6 * 2 / 70), with 138 degrees of
+    # freedom; five metrics are tested (28 conversations of the second week are too few).
+    t = 0.4 / math.sqrt(0.4 * 0.6 * 2 / 70)
+    z = (8 * 138 + 1) / (8 * 138 + 3) * math.sqrt(138 * math.log(1 + t * t / 138))
+    found = rows_of(
+        "select p_value, test_count, explained_by, explained_value, explained_share, sentence, link, "
+        "period_from from marts.insights where metric = 'bounce_rate'"
+    )
+    assert found == [
+        (
+            pytest.approx(5 * math.erfc(z / math.sqrt(2)), abs=2e-6), 5, "device", "mobile", 1.0,
+            "The bounce rate rose from 20.0 % to 60.0 % in seven days, mostly by device mobile.",
+            "/engagement?from=2026-03-23&to=2026-03-29&capsule=news", date(2026, 3, 23),
+        )
+    ]  # fmt: skip
+
+
+def test_only_what_changed_is_an_insight_and_only_where_there_are_enough_sessions(rows_of: Ask) -> None:
+    assert rows_of("select capsule_id, metric, direction from marts.insights order by all") == [
+        ("news", "bounce_rate", "up"), ("news", "engaged_seconds_avg", "down"),
+        ("news", "engagement_rate", "down"),
+    ]  # fmt: skip
 
 
 # Invariants: each holds, and each fails when what it guards is broken.

@@ -19,6 +19,7 @@
     sitting          the events (or sessions) of touched sittings
     visitor          by visitor_tier and visitor_key, on all capsules
     capsule_visitor  by capsule_id, visitor_tier and visitor_key
+    history          the same, also of sessions that change because of others
     order            by capsule_id, conversion_type and order_key
     `columns` names them where the relation calls them otherwise (session_date). -#}
 {% macro touched(relation, by, columns=none) -%}
@@ -52,6 +53,7 @@
         "event_day": ["capsule_id", "event_date"],
         "visitor": ["visitor_tier", "visitor_key"],
         "capsule_visitor": ["capsule_id", "visitor_tier", "visitor_key"],
+        "history": ["capsule_id", "visitor_tier", "visitor_key"],
         "order": ["capsule_id", "conversion_type", "order_key"],
     }[by]) }}
 {%- endmacro %}
@@ -74,6 +76,9 @@
     {%- elif by == "capsule_visitor" -%}
         select capsule_id, visitor_tier, visitor_key
         from {{ ref("int_touched_visitors") }}
+    {%- elif by == "history" -%}
+        select capsule_id, visitor_tier, visitor_key
+        from {{ ref("int_touched_histories") }}
     {%- elif by == "order" -%}
         select capsule_id, conversion_type, order_key
         from {{ ref("int_touched_orders") }}

@@ -129,6 +129,16 @@ built_cta_days as (
 
 ),
 
+built_cta_activity as (
+
+    select * from {{ built('cta_activity_hourly', 'marts', {
+        'session_key': 'string',
+        'capsule_id': 'string',
+        'cta_id': 'string',
+    }) }}
+
+),
+
 -- A visitor whose first session came, went or moved: the one that was first until now
 -- becomes a return, or the other way round.
 visitor_sessions as (
@@ -270,6 +280,20 @@ converting_by_renamed_cta as (
 
 ),
 
+shown_renamed_cta as (
+
+    select built_cta_activity.session_key
+    from built_cta_activity
+    where
+        (built_cta_activity.capsule_id, built_cta_activity.cta_id) in (
+            select
+                renamed_ctas.capsule_id,
+                renamed_ctas.cta_id
+            from renamed_ctas
+        )
+
+),
+
 elsewhere as (
 
     select session_key from first_or_no_more_first
@@ -281,6 +305,8 @@ elsewhere as (
     select session_key from using_retyped_content
     union distinct
     select session_key from converting_by_renamed_cta
+    union distinct
+    select session_key from shown_renamed_cta
 
 ),
 

@@ -1,15 +1,23 @@
 -- Ordered by capsule and hour on disk, so that a page about one capsule reads few row
 -- groups.
 
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched',
+    unique_key=['session_key', 'event_date'],
+    meta={'touched_by': 'session'},
+    on_schema_change='fail',
+) }}
+
 with events as (
 
-    select * from {{ ref('int_events_counted') }}
+    select * from {{ touched(ref('int_events_counted'), by='session') }}
 
 ),
 
 sessions as (
 
-    select * from {{ ref('fct_sessions') }}
+    select * from {{ touched(ref('fct_sessions'), by='session') }}
 
 ),
 

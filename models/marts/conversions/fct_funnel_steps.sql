@@ -1,15 +1,60 @@
 -- The steps are the seed's, whatever it holds, up to this many.
 {% set largest_step_number = 6 %}
 
-with events as (
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched',
+    unique_key=['capsule_id', 'visitor_tier', 'visitor_key'],
+    meta={'touched_by': 'history'},
+    on_schema_change='fail',
+) }}
 
-    select * from {{ ref('int_events_counted') }}
+with sessions as (
+
+    select * from {{ touched(ref('fct_sessions'), by='history') }}
 
 ),
 
-sessions as (
+-- Of a batch only the days that its visitors were there on are read.
+{% if is_batch() %}
+    spans as (
 
-    select * from {{ ref('fct_sessions') }}
+        select
+            session_key,
+            cast(cast(started_at as date) as timestamp) as from_at,
+            cast(cast(ended_at as date) as timestamp) as until_at
+        from sessions
+
+    ),
+
+    {{ days_of_spans() }}
+
+    session_days as (  -- noqa: ST03
+
+        select
+            spans.session_key,
+            cast(spans.from_at as date) + span_days.day_number as event_date
+        from spans
+        inner join span_days
+            on
+                cast(spans.from_at as date) + span_days.day_number
+                <= cast(spans.until_at as date)
+
+    ),
+{% endif %}
+
+events as (
+
+    select * from {{ ref('int_events_counted') }}
+    {% if is_batch() %}
+        where
+            (session_key, event_date) in (
+                select
+                    session_days.session_key,
+                    session_days.event_date
+                from session_days
+            )
+    {% endif %}
 
 ),
 

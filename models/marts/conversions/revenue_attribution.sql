@@ -1,9 +1,17 @@
 -- Credits are differences of running shares, rounded to the cent, and the last touch
 -- takes what is left: so they add up to the amount exactly, in every model.
 
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched',
+    unique_key=['session_key', 'event_date'],
+    meta={'touched_by': 'session'},
+    on_schema_change='fail',
+) }}
+
 with conversions as (
 
-    select * from {{ ref('fct_conversions') }}
+    select * from {{ touched(ref('fct_conversions'), by='session') }}
 
 ),
 
@@ -19,6 +27,7 @@ valued_conversions as (
     select
         conversion_key,
         converted_at,
+        session_key,
         capsule_id,
         visitor_tier,
         visitor_key,
@@ -212,6 +221,7 @@ final as (
     select
         -- ids
         cast(conversion_key as string) as conversion_key,
+        cast(session_key as string) as session_key,
         cast(capsule_id as string) as capsule_id,
         cast(visitor_key as string) as visitor_key,
         cast(touch_session_key as string) as touch_session_key,

@@ -1,9 +1,17 @@
 -- The only model that looks into the properties: each becomes a row, so that every
 -- reader measures them with plain SQL.
 
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched',
+    unique_key=['session_key', 'event_date'],
+    meta={'touched_by': 'session'},
+    on_schema_change='fail',
+) }}
+
 with custom_events as (
 
-    select * from {{ ref('fct_custom_events') }}
+    select * from {{ touched(ref('fct_custom_events'), by='session') }}
 
 ),
 
