@@ -184,8 +184,17 @@ def _with_row_count(shown: Any, counts: Mapping[str, int]) -> Any:
     return shown.with_metadata({**shown.metadata, "dagster/row_count": dg.MetadataValue.int(found)})
 
 
+# Every batch builds these. Dagster skips, without a word, what depends on an output that a run did not yield:
+# seeds and views, which only a full build yields, would keep every batch from being published.
+_BUILT_BY_EVERY_BATCH: Final = [
+    _TRANSLATOR.get_asset_key(node)
+    for node in _MANIFEST["nodes"].values()
+    if node["resource_type"] == "model" and node["config"]["materialized"] != "view"
+]
+
+
 @dg.asset(
-    deps=[models],
+    deps=_BUILT_BY_EVERY_BATCH,
     group_name="publication",
     kinds={"duckdb"},
     pool=WRITER_POOL,

@@ -90,6 +90,11 @@ def _execute(settings: Settings, full_refresh: bool, say: Say) -> dict[str, Any]
             f"The run {result.run_id[:8]} failed: {step}: {why}. What was loaded is kept; readers stay on "
             "the last publication. Mend the cause, then: engagement load"
         )
+    if not result.asset_materializations_for_node("publication"):
+        raise RunFailed(
+            f"The run {result.run_id[:8]} published nothing. What was loaded is kept; readers stay on the "
+            "last publication. Please report it, then: engagement rebuild"
+        )
     for event in result.asset_materializations_for_node("raw_events"):
         if event.asset_key.path == ["raw", "events"]:
             return dict(event.metadata["summary"].value)  # type: ignore[arg-type]
