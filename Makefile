@@ -32,11 +32,13 @@ test: setup check ## Everything that must hold: lint, types, dbt, definitions, a
 	@echo "Tests …"
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests
 
-soak: setup ## 200 kills, a bomb of 1 GB, 100,000 tiny files; prints their totals (half an hour)
-	@KILLS=200 $(BIN)/python -m pytest tests/test_crashes.py tests/test_hostile_folders.py
+soak: setup ## 200 kills, a bomb of 1 GB, 100,000 tiny files, 300 random streams; prints their totals (an hour)
+	@KILLS=200 INCREMENTAL_CASES=300 $(BIN)/python -m pytest \
+		tests/test_crashes.py tests/test_hostile_folders.py tests/test_incremental.py
 
-bench: setup ## Measures admission against a bare reader and prints the ratio
+bench: setup ## Measures admission against a bare reader, and a batch of 2,000 over five million events
 	@$(BIN)/python -m tests.benchmarks.admission
+	@$(BIN)/python -m tests.benchmarks.micro_batch
 
 check: lint types models ## The checks without the tests
 

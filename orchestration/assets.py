@@ -149,7 +149,10 @@ _MANIFEST: Final[dict[str, Any]] = json.loads(dbt_runner.parse_when_stale().read
     pool=WRITER_POOL,
 )
 def models(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[Any]:
-    """dbt's seeds, models and tests, built in this process."""
+    """dbt's models, built in this process: what the batches since the last good build touched, or all of it.
+
+    A batch tests keys and sums of what it touched; the job `nightly` asks every test of all rows.
+    """
     from google.protobuf.json_format import MessageToDict
 
     warehouse.say("Building and testing the models …", context.log)
@@ -167,7 +170,8 @@ def models(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[
             manifest=_MANIFEST, dagster_dbt_translator=_TRANSLATOR, context=context
         ):
             yield _with_row_count(shown, counts)
-    warehouse.say(f"dbt ran {outcome.node_count} nodes in {outcome.seconds:.1f} s", context.log)
+    what = "everything anew" if outcome.is_full_refresh else "what the batch touched"
+    warehouse.say(f"dbt built {what}: {outcome.node_count} nodes in {outcome.seconds:.1f} s", context.log)
     if outcome.failures:
         listed = "; ".join(f"{node.split('.')[2]}: {why}" for node, why in outcome.failures.items())
         raise dg.Failure(f"{len(outcome.failures)} of {outcome.node_count} dbt nodes failed: {listed}")

@@ -1,4 +1,5 @@
-"""Asset checks that no load waits for: the quality suite over raw batches, and how old the sources are.
+"""Asset checks that no load waits for: the quality suite over raw batches, how old the sources are, and
+every test of the models over all rows.
 
 Why it exists: the thin shell between Dagster and the functions that do the work. None of these checks
 blocks: a publication needs the accounting and the models' own tests, not a usual Tuesday.
@@ -13,8 +14,10 @@ import dagster as dg
 
 from orchestration import dbt_runner
 from orchestration.assets import WRITER_POOL, Warehouse
+from orchestration.model_builds import last_good_build
 from orchestration.quality import EXPECTED, Judged, QualityReport, check_newest
 from orchestration.settings import load_settings
+from orchestration.warehouse import open_warehouse
 
 _RAW_EVENTS: Final = dg.AssetKey(["raw", "events"])
 _SEVERITIES: Final = {"warn": dg.AssetCheckSeverity.WARN, "error": dg.AssetCheckSeverity.ERROR}
@@ -87,3 +90,34 @@ def source_freshness(warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
             severity=_SEVERITIES["warn" if age.status in ("pass", "warn") else "error"],
             metadata={"age_hours": round(age.age_seconds / 3600, 1)},
         )
+
+
+@dg.multi_asset_check(
+    name="every_model_test",
+    specs=[
+        dg.AssetCheckSpec(
+            "every_model_test", asset="publication", description="Every test of dbt, over all rows."
+        )
+    ],
+    # What is optional may be left out.
+    can_subset=True,
+    pool=WRITER_POOL,
+)
+def every_model_test(warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
+    """Every test of dbt over all rows; a batch asks those about keys and sums, of the rows it touched.
+
+    Not reported before the models were built: a check that did not run has not passed.
+    """
+    with open_warehouse(warehouse.settings) as connection:
+        if last_good_build(connection) is None:
+            return
+    outcome = dbt_runner.ask_every_test(warehouse.settings)
+    yield dg.AssetCheckResult(
+        asset_key="publication",
+        check_name="every_model_test",
+        passed=not outcome.failures,
+        metadata={
+            "test_count": outcome.node_count,
+            "failed": sorted(name.split(".")[2] for name in outcome.failures),
+        },
+    )

@@ -2,10 +2,10 @@
 
 import dagster as dg
 
-from orchestration.checks import raw_batch_quality, source_freshness
+from orchestration.checks import every_model_test, raw_batch_quality, source_freshness
 
 # No load waits for these; importing Great Expectations alone takes longer than loading a small batch.
-_UNHURRIED = dg.AssetSelection.checks(raw_batch_quality, source_freshness)
+_UNHURRIED = dg.AssetSelection.checks(raw_batch_quality, source_freshness, every_model_test)
 
 # In process: the default executor starts a process a step, 7–10 s for two trivial assets (measured).
 micro_batch = dg.define_asset_job(
@@ -24,7 +24,7 @@ hourly_quality = dg.define_asset_job(
 
 nightly = dg.define_asset_job(
     "nightly",
-    selection=dg.AssetSelection.checks(source_freshness),
+    selection=dg.AssetSelection.checks(source_freshness, every_model_test),
     executor_def=dg.in_process_executor,
-    description="What is too slow for every batch: how old the sources are.",
+    description="What is too slow for every batch: every test of the models, and how old the sources are.",
 )

@@ -60,6 +60,7 @@ class CompiledModels:
     touched_tables: list[str]
     empty_warehouse: Path
     fingerprint: str
+    settings: Settings
 
     def build(
         self,
@@ -101,7 +102,9 @@ def compile_models(settings: Settings) -> CompiledModels:
     touched = sorted(
         f"{node['schema']}.{node['name']}" for node in nodes.values() if TOUCHED_TAG in node["config"]["tags"]
     )
-    return CompiledModels(models, touched, settings.warehouse_file, last.fingerprint)
+    empty = settings.warehouse_file.with_name("empty.duckdb")
+    shutil.copyfile(settings.warehouse_file, empty)
+    return CompiledModels(models, touched, empty, last.fingerprint, settings)
 
 
 def _built(settings: Settings, mode: str) -> Path:

@@ -100,3 +100,134 @@ def headline_figures(events: list[Event]) -> dict[str, float | None]:
         "content_access_count": sum(found["eventType"] == "content_access" for found in events),
         "conversion_count": sum(found["eventType"] == "conversion" for found in events),
     }
+
+
+def accepted_events(sent: Iterable[Event]) -> list[Event]:
+    """Of all lines sent, in whatever order: once each, without what an opt-out suppresses.
+
+    From its opt-out on, a person is known by user, visitor and session. Of one id the earliest instant
+    wins; none here has two contents of one instant.
+    """
+    events = [found | {"at": datetime.fromisoformat(found["timestamp"]).astimezone(UTC)} for found in sent]
+    silent_from: dict[tuple[str, ...], datetime] = {}
+    for found in events:
+        if found["metadata"].get("optOut"):
+            for key in person_keys(found):
+                silent_from[key] = min(found["at"], silent_from.get(key, found["at"]))
+    winners: dict[tuple[str, str], Event] = {}
+    for found in events:
+        if any(key in silent_from and silent_from[key] <= found["at"] for key in person_keys(found)):
+            continue
+        identity = (found["capsuleId"], found["eventId"])
+        if identity not in winners or found["at"] < winners[identity]["at"]:
+            winners[identity] = found
+    return list(winners.values())
+
+
+def person_keys(found: Event) -> list[tuple[str, ...]]:
+    keys: list[tuple[str, ...]] = [("session", found["capsuleId"], found["sessionId"])]
+    if found.get("userId"):
+        keys.append(("user", found["userId"]))
+    if found["metadata"].get("visitorId"):
+        keys.append(("visitor", found["metadata"]["visitorId"]))
+    return keys
+
+
+def visitor_of(session: list[Event]) -> tuple[str, str]:
+    """Tier and name of who a session belongs to; no event here has an address or a user agent."""
+    users = [found["userId"] for found in session if found.get("userId")]
+    if users:
+        return ("user", users[0])
+    visitors = [found["metadata"]["visitorId"] for found in session if found["metadata"].get("visitorId")]
+    if visitors:
+        return ("visitor", visitors[0])
+    return ("session", f"{session[0]['capsuleId']}/{session[0]['sessionId']}")
+
+
+def is_bot_session(session: list[Event]) -> bool:
+    """Longer than 24 hours, or 301 events within less than a minute."""
+    if (session[-1]["at"] - session[0]["at"]).total_seconds() > 24 * 3600:
+        return True
+    return any(
+        (last["at"] - first["at"]).total_seconds() < 60
+        for first, last in zip(session, session[300:], strict=False)
+    )
+
+
+def counted_messages(session: list[Event], roles: tuple[str, ...]) -> int:
+    """Messages of the roles; one that the same speaker sends again with its id is not another."""
+    seen: set[tuple[str, str]] = set()
+    count = 0
+    for found in session:
+        said = found["metadata"]
+        if said.get("action") != "message" or said.get("role") not in roles:
+            continue
+        name = (said["role"], said.get("messageId", ""))
+        if name[1] and name in seen:
+            continue
+        seen.add(name)
+        count += 1
+    return count
+
+
+def counted_conversions(events: list[Event]) -> list[Event]:
+    """Conversions and clicks; an order of a type counts once on a capsule, where it came first."""
+    orders: set[tuple[str, str, str]] = set()
+    counted = []
+    for found in sorted(events, key=lambda one: one["at"]):
+        said = found["metadata"]
+        if found["eventType"] != "conversion" and said.get("action") != "cta_click":
+            continue
+        if "orderId" in said:
+            order = (found["capsuleId"], said["conversionType"], said["orderId"])
+            if order in orders:
+                continue
+            orders.add(order)
+        counted.append(found)
+    return counted
+
+
+def exact_figures(events: list[Event]) -> dict[str, float]:
+    """Headline figures over all events, bots included; sums, so that equal means equal."""
+    sessions = cut_sessions(events)
+    begun: dict[tuple[str, str, str], datetime] = {}
+    for one in sessions:
+        who = (one[0]["capsuleId"], *visitor_of(one))
+        begun[who] = min(one[0]["at"], begun.get(who, one[0]["at"]))
+    turns = [counted_messages(one, ("user",)) for one in sessions]
+    views = [sum(found["eventType"] == "view" for found in one) for one in sessions]
+    conversions = counted_conversions(events)
+    continued = ("progress", "pause", "seek", "complete", "cite")
+    return {
+        "event_count": len(events),
+        "session_count": len(sessions),
+        "view_count": sum(views),
+        "visitor_count": len({visitor_of(one) for one in sessions}),
+        "returning_session_count": sum(
+            visitor_of(one)[0] != "session" and one[0]["at"] > begun[one[0]["capsuleId"], *visitor_of(one)]
+            for one in sessions
+        ),
+        "bot_session_count": sum(map(is_bot_session, sessions)),
+        "session_seconds": round(sum((one[-1]["at"] - one[0]["at"]).total_seconds() for one in sessions), 3),
+        "engaged_seconds": round(
+            sum(
+                min((later["at"] - earlier["at"]).total_seconds(), 60)
+                for one in sessions
+                for earlier, later in pairwise(one)
+            ),
+            3,
+        ),
+        "bounce_count": sum(
+            count == 1 and not any(map(is_persons_action, one))
+            for count, one in zip(views, sessions, strict=True)
+        ),
+        "turn_count": sum(turns),
+        "conversation_count": sum(count > 0 for count in turns),
+        "message_count": sum(counted_messages(one, ("user", "assistant")) for one in sessions),
+        "content_access_count": sum(
+            found["eventType"] == "content_access" and found["metadata"].get("action") not in continued
+            for found in events
+        ),
+        "conversion_count": len(conversions),
+        "revenue": sum(found["metadata"].get("value", 0) for found in conversions),
+    }

@@ -20,11 +20,13 @@ from hypothesis import HealthCheck, Phase, given, note
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from orchestration.dbt_runner import ask_every_test, build
 from orchestration.micro_batch import load_pending
 from orchestration.settings import Settings, load_settings
 from orchestration.state_folder import create_state_folders
 from orchestration.warehouse import open_warehouse, writer_lock
 from tests.compiled_models import CompiledModels, compile_models
+from tests.recount import accepted_events, exact_figures
 
 CASES: Final = int(os.environ.get("INCREMENTAL_CASES", "25"))
 Row = dict[str, Any]
@@ -117,16 +119,13 @@ streams = st.builds(
 def lines_of(stream: Stream) -> Iterator[tuple[int, Row]]:
     """Batch and event of every line that is sent."""
     for number, one in enumerate(stream.sent):
-        spread = {"one": [0], "burst": range(0, 301 * 190, 190), "day": range(0, 52 * 1_740_000, 1_740_000)}
+        spread = {"one": [0], "burst": range(0, 301 * 190, 190), "day": range(0, 52 * 1_739_993, 1_739_993)}
         for place, milliseconds in enumerate(spread[one.shape]):
             found = line_of(one, f"{number}-{place}", one.at + timedelta(milliseconds=milliseconds))
             for batch in (one.batch, *one.repeats):
                 yield batch, found
             if one.rival_batch is not None and place == 0:
-                yield (
-                    one.rival_batch,
-                    line_of(one, f"{number}-0", one.at + timedelta(seconds=7)) | {"sessionId": "rival"},
-                )
+                yield one.rival_batch, line_of(one, f"{number}-0", one.at + timedelta(seconds=7))
 
 
 def line_of(one: Sent, event_id: str, at: datetime) -> Row:
@@ -199,6 +198,34 @@ def differences(
     }
 
 
+FIGURES: Final = """
+select
+    coalesce(sum(event_count), 0) as event_count,
+    count(*) as session_count,
+    coalesce(sum(view_count), 0) as view_count,
+    count(distinct (visitor_tier, visitor_key)) as visitor_count,
+    count(*) filter (where is_returning) as returning_session_count,
+    count(*) filter (where is_bot) as bot_session_count,
+    round(coalesce(sum(session_seconds), 0), 3) as session_seconds,
+    round(coalesce(sum(engaged_seconds), 0), 3) as engaged_seconds,
+    count(*) filter (where is_bounce) as bounce_count,
+    coalesce(sum(turn_count), 0) as turn_count,
+    count(*) filter (where is_conversation) as conversation_count,
+    coalesce(sum(message_count), 0) as message_count,
+    coalesce(sum(content_access_count), 0) as content_access_count,
+    coalesce(sum(conversion_count), 0) as conversion_count,
+    (select coalesce(sum(amount), 0) from marts.revenue_daily) as revenue
+from marts.fct_sessions
+"""
+
+
+def figures(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """The headline figures as the marts have them."""
+    found = connection.execute(FIGURES)
+    names = [column[0] for column in found.description or []]
+    return dict(zip(names, found.fetchone() or (), strict=True))
+
+
 def load_batch_by_batch(compiled: CompiledModels, made: Settings, stream: Stream) -> None:
     for batch in range(BATCHES):
         land(made, stream, batch)
@@ -228,12 +255,13 @@ def run_cases(compiled: CompiledModels, counted: list[int], stream: Stream) -> N
         made = new_home(compiled, Path(folder))
         load_batch_by_batch(compiled, made, stream)
         with writer_lock(made), open_warehouse(made) as connection:
-            found = marts(connection)
+            found, counted_there = marts(connection), figures(connection)
             compiled.build(connection, full_refresh=True)
             expected = marts(connection)
     wrong = differences(found, expected)
     note(json.dumps(wrong, default=str, indent=1))
     assert list(wrong) == []
+    assert counted_there == exact_figures(accepted_events(line for _, line in lines_of(stream)))
 
 
 def test_batch_after_batch_gives_what_one_full_rebuild_gives(
@@ -242,3 +270,81 @@ def test_batch_after_batch_gives_what_one_full_rebuild_gives(
     counted = [0]
     run_cases(compiled, counted)
     record_property("shown", f"{counted[0]} random streams, every mart equal to its full rebuild")
+
+
+# An order and a visitor in two sessions, a gap that is filled, first sessions that come last, an opt-out of
+# what is stored, a renamed button, an id with two contents, a catalogue that says another type.
+WORKED: Final = Stream(
+    sent=[
+        Sent("a", "s1", "ana", "v1", "view", 0, 0, batch=0),
+        Sent("a", "s1", "ana", "v1", "order", 0, 61, batch=0, rival_batch=1),
+        Sent("a", "s1", None, "v1", "film", 0, 31, batch=1),
+        Sent("a", "s2", "ana", None, "order", 29, 0, batch=1),
+        Sent("a", "s3", None, "v2", "film, retyped", 0, 10, batch=0, repeats=(1,)),
+        Sent("a", "s3", None, "v2", "question", 40, 10, batch=1),
+        Sent("b", "s1", "ben", None, "click", 0, 0, batch=0),
+        Sent("b", "s1", "ben", None, "click, renamed", 0, 1, batch=1),
+        Sent("b", "s2", None, "v3", "like", 1, 0, batch=0),
+        Sent("b", "s2", None, "v3", "opt-out", 1, 0, batch=1),
+    ],
+    catalogue={1: "document"},
+)
+
+
+def test_dbt_gives_the_rows_that_the_shortcut_gives(compiled: CompiledModels, tmp_path: Path) -> None:
+    made = new_home(compiled, tmp_path)
+    by_dbt = compiled.settings
+    # Five events; then four more, and the one of v3 leaves.
+    for batch, event_count in enumerate((5, 8)):
+        land(made, WORKED, batch)
+        with writer_lock(made):
+            load_pending(made)
+            shutil.copyfile(made.warehouse_file, by_dbt.warehouse_file)
+            with open_warehouse(made) as connection:
+                compiled.build(connection)
+                by_shortcut = marts(connection)
+        outcome = build(by_dbt)
+        assert (outcome.failures, outcome.is_good, outcome.is_full_refresh) == ({}, True, False)
+        with writer_lock(by_dbt), open_warehouse(by_dbt) as connection:
+            assert differences(marts(connection), by_shortcut) == {}
+            assert figures(connection)["event_count"] == event_count
+            for table in [*compiled.touched_tables, "raw.removed_events"]:
+                assert connection.execute(f"select count(*) from {table}").fetchone() == (0,), table
+
+
+def test_at_night_every_test_asks_all_rows(compiled: CompiledModels) -> None:
+    """In the warehouse of the test before: passing, then failing for a row that no batch touches."""
+    made = compiled.settings
+    with writer_lock(made):
+        assert ask_every_test(made).failures == {}
+        with open_warehouse(made) as connection:
+            connection.execute("update marts.fct_sessions set engaged_seconds = session_seconds + 1")
+        failed = {name.split(".")[2] for name in ask_every_test(made).failures}
+        assert "expression_is_true_fct_sessions_engaged_seconds_session_seconds" in failed
+        assert build(made).failures == {}
+
+
+def test_a_batch_asks_about_the_rows_it_touched_until_they_are_right(
+    compiled: CompiledModels, tmp_path: Path
+) -> None:
+    made = new_home(compiled, tmp_path)
+    land(made, WORKED, 0)
+    with writer_lock(made):
+        load_pending(made)
+        shutil.copyfile(made.warehouse_file, compiled.settings.warehouse_file)
+    by_dbt = compiled.settings
+    with writer_lock(by_dbt):
+        with open_warehouse(by_dbt) as connection:
+            connection.execute("insert into raw.events select * from raw.events")
+        for _ in range(2):
+            outcome = build(by_dbt)
+            assert "unique_combination_int_events_sessionized_event_key__occurred_at" in {
+                name.split(".")[2] for name in outcome.failures
+            }
+            assert not outcome.is_good
+        with open_warehouse(by_dbt) as connection:
+            connection.execute("create temp table once as select distinct * from raw.events")
+            connection.execute("delete from raw.events")
+            connection.execute("insert into raw.events select * from once")
+        outcome = build(by_dbt)
+        assert (outcome.failures, outcome.is_good, outcome.is_full_refresh) == ({}, True, False)

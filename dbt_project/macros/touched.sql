@@ -4,9 +4,13 @@
     touched rows of its table before it inserts what the model gives. -#}
 
 
-{#- Whether a model is built for what a batch touched; false in a full refresh, for a
-    table that is not there yet, and in unit tests. -#}
+{#- Whether a model is built, or a test asked, for what a batch touched. False in a full
+    refresh, for a table that is not there yet, and in unit tests; and in `dbt test`,
+    which asks all rows: `dbt build` tests what it built. -#}
 {% macro is_batch() -%}
+    {%- if model.resource_type == "test" -%}
+        {{ return(execute and flags.WHICH == "build" and not flags.FULL_REFRESH) }}
+    {%- endif -%}
     {{ return(this is not none and is_incremental()) }}
 {%- endmacro %}
 
@@ -63,28 +67,62 @@
     needs is named: those before the sessions can't wait for them. -#}
 {% macro touched_keys(by) -%}
     {%- if by == "session" -%}
-        select session_key, event_date from {{ ref("int_touched_sessions") }}
+        select session_key, event_date from {{ touched_table("int_touched_sessions") }}
     {%- elif by == "day" -%}
-        select capsule_id, event_date from {{ ref("int_touched_sessions") }}
+        select capsule_id, event_date from {{ touched_table("int_touched_sessions") }}
     {%- elif by == "event_day" -%}
-        select capsule_id, event_date from {{ ref("int_touched_sittings") }}
+        select capsule_id, event_date from {{ touched_table("int_touched_sittings") }}
     {%- elif by == "sitting" -%}
         select capsule_id, client_session_key, event_date
-        from {{ ref("int_touched_sittings") }}
+        from {{ touched_table("int_touched_sittings") }}
     {%- elif by == "visitor" -%}
-        select visitor_tier, visitor_key from {{ ref("int_touched_visitors") }}
+        select visitor_tier, visitor_key from {{ touched_table("int_touched_visitors") }}
     {%- elif by == "capsule_visitor" -%}
         select capsule_id, visitor_tier, visitor_key
-        from {{ ref("int_touched_visitors") }}
+        from {{ touched_table("int_touched_visitors") }}
     {%- elif by == "history" -%}
         select capsule_id, visitor_tier, visitor_key
-        from {{ ref("int_touched_histories") }}
+        from {{ touched_table("int_touched_histories") }}
     {%- elif by == "order" -%}
         select capsule_id, conversion_type, order_key
-        from {{ ref("int_touched_orders") }}
+        from {{ touched_table("int_touched_orders") }}
     {%- else -%}
         {{ exceptions.raise_compiler_error("Nothing is touched by " ~ by) }}
     {%- endif -%}
+{%- endmacro %}
+
+
+{#- A table of what is touched. A test that runs names it without waiting for it: its
+    model has. -#}
+{% macro touched_table(model_name) -%}
+    {%- if execute and model.resource_type == "test" -%}
+        {{ api.Relation.create(
+            database=target.database, schema="intermediate", identifier=model_name
+        ) }}
+    {%- else -%}
+        {{ ref(model_name) }}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- Generic tests of an incremental model ask the touched rows in a batch. dbt calls
+    this for every one of them. -#}
+{% macro get_where_subquery(relation) -%}
+    {%- set where = config.get("where", "") -%}
+    {%- if where -%}
+        {%- set filtered = "(select * from " ~ relation ~ " where " ~ where ~ ")" -%}
+        {{ return(filtered ~ " as rows_asked") }}
+    {%- endif -%}
+    {%- if execute and is_batch() and model.attached_node -%}
+        {%- set tested = graph.nodes[model.attached_node] -%}
+        {%- set meta = tested.config.meta -%}
+        {%- if meta.get("touched_by") and tested.relation_name == relation | string -%}
+            {%- set columns = meta.get("instant") or tested.config.unique_key -%}
+            {%- set asked = touched(relation, meta["touched_by"], columns) -%}
+            {{ return(asked ~ " as rows_asked") }}
+        {%- endif -%}
+    {%- endif -%}
+    {{ return(relation) }}
 {%- endmacro %}
 
 
@@ -92,7 +130,7 @@
     range in it DuckDB compares every pair, 0.8 s instead of 0.01 s at five million. -#}
 {% macro semi_join_sittings(candidate, instant, negated=false) -%}
     {{ "anti" if negated else "semi" }} join
-        {{ ref("int_touched_sittings") }} as sitting
+        {{ touched_table("int_touched_sittings") }} as sitting
         on
             {{ candidate }}.event_date = sitting.event_date
             and {{ candidate }}.capsule_id = sitting.capsule_id

@@ -8,7 +8,7 @@ with traffic as (
         capsule_id,
         activity_date,
         sum(session_count) as session_count
-    from {{ ref('capsule_traffic_daily') }}
+    from {{ touched(ref('capsule_traffic_daily'), by='day') }}
     group by capsule_id, activity_date
 
 ),
@@ -19,7 +19,9 @@ sessions as (
         capsule_id,
         session_date,
         count(*) as session_count
-    from {{ ref('fct_sessions') }}
+    from {{ touched(
+        ref('fct_sessions'), by='day', columns=['capsule_id', 'session_date']
+    ) }}
     group by capsule_id, session_date
 
 )

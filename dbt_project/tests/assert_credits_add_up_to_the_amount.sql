@@ -7,7 +7,9 @@ with conversions as (
         conversion_key,
         converted_at,
         amount
-    from {{ ref('fct_conversions') }}
+    from {{ touched(
+        ref('fct_conversions'), by='day', columns=['capsule_id', 'conversion_date']
+    ) }}
     where amount is not null or not is_cta_click
 
 ),
@@ -15,7 +17,9 @@ with conversions as (
 models as (
 
     select distinct model
-    from {{ ref('revenue_attribution') }}
+    from {{ touched(
+        ref('revenue_attribution'), by='day', columns=['capsule_id', 'conversion_date']
+    ) }}
 
 ),
 
@@ -27,7 +31,9 @@ credits as (
         model,
         sum(credit) as credit,
         sum(credit_share) as credit_share
-    from {{ ref('revenue_attribution') }}
+    from {{ touched(
+        ref('revenue_attribution'), by='day', columns=['capsule_id', 'conversion_date']
+    ) }}
     group by conversion_key, converted_at, model
 
 )

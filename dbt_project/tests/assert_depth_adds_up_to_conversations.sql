@@ -9,7 +9,9 @@ with depth as (
         is_bot,
         sum(dropped_count + finished_count) as ended_count,
         max(reached_count) as most_reached_count
-    from {{ ref('conversation_depth_daily') }}
+    from {{ touched(
+        ref('conversation_depth_daily'), by='day', columns=['capsule_id', 'session_date']
+    ) }}
     group by capsule_id, session_date, is_bot
 
 ),
@@ -21,7 +23,9 @@ conversations as (
         session_date,
         is_bot,
         count(*) as conversation_count
-    from {{ ref('fct_sessions') }}
+    from {{ touched(
+        ref('fct_sessions'), by='day', columns=['capsule_id', 'session_date']
+    ) }}
     where is_conversation
     group by capsule_id, session_date, is_bot
 

@@ -8,7 +8,9 @@ with turns as (
             partition by capsule_id, session_date, is_bot
             order by turn_number
         ) as previous_reached_count
-    from {{ ref('conversation_depth_daily') }}
+    from {{ touched(
+        ref('conversation_depth_daily'), by='day', columns=['capsule_id', 'session_date']
+    ) }}
 
 )
 

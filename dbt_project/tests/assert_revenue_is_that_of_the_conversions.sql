@@ -9,7 +9,9 @@ with daily as (
         currency,
         sum(amount) as amount,
         sum(conversion_count) as conversion_count
-    from {{ ref('revenue_daily') }}
+    from {{ touched(
+        ref('revenue_daily'), by='day', columns=['capsule_id', 'conversion_date']
+    ) }}
     group by capsule_id, conversion_date, currency
 
 ),
@@ -22,7 +24,9 @@ conversions as (
         coalesce(currency, 'unknown') as currency,
         sum(amount) as amount,
         count(*) as conversion_count
-    from {{ ref('fct_conversions') }}
+    from {{ touched(
+        ref('fct_conversions'), by='day', columns=['capsule_id', 'conversion_date']
+    ) }}
     where amount is not null
     group by capsule_id, conversion_date, coalesce(currency, 'unknown')
 

@@ -9,7 +9,7 @@ with bounds as (
         min(capsule_id) as capsule_id,
         min(occurred_at) as started_at,
         max(occurred_at) as ended_at
-    from {{ ref('int_events_sessionized') }}
+    from {{ touched(ref('int_events_sessionized'), by='sitting') }}
     group by session_key
 
 ),

@@ -7,7 +7,7 @@ with viewers as (
         capsule_id,
         activity_date,
         visitor_key
-    from {{ ref('session_activity_hourly') }}
+    from {{ touched(ref('session_activity_hourly'), by='day') }}
     where view_count > 0
 
 ),

@@ -8,7 +8,9 @@ with visitors as (
         visitor_key,
         visitor_tier,
         max(case when is_returning then 1 else 0 end) as is_returning
-    from {{ ref('session_activity_hourly') }}
+    from {{ touched(
+        ref('session_activity_hourly'), by='capsule_visitor'
+    ) }}
     group by capsule_id, visitor_key, visitor_tier
 
 ),

@@ -1,6 +1,8 @@
 -- Visitors whose whole history on a capsule is renewed: those of touched sittings, and
 -- of the sessions that change because of what happened elsewhere.
 
+{{ config(tags=['touched']) }}
+
 with touched_visitors as (
 
     select * from {{ ref('int_touched_visitors') }}

@@ -82,7 +82,6 @@ built_conversions as (
         'capsule_id': 'string',
         'visitor_tier': 'string',
         'visitor_key': 'string',
-        'cta_id': 'string',
         'converted_at': 'timestamp',
     }) }}
 
@@ -115,16 +114,6 @@ built_ctas as (
         'cta_id': 'string',
         'cta_type': 'string',
         'cta_label': 'string',
-    }) }}
-
-),
-
-built_cta_days as (
-
-    select * from {{ built('cta_performance_daily', 'marts', {
-        'capsule_id': 'string',
-        'cta_id': 'string',
-        'activity_date': 'date',
     }) }}
 
 ),
@@ -266,21 +255,7 @@ renamed_ctas as (
 
 ),
 
-converting_by_renamed_cta as (
-
-    select built_conversions.session_key
-    from built_conversions
-    where
-        (built_conversions.capsule_id, built_conversions.cta_id) in (
-            select
-                renamed_ctas.capsule_id,
-                renamed_ctas.cta_id
-            from renamed_ctas
-        )
-
-),
-
-shown_renamed_cta as (
+seeing_renamed_ctas as (
 
     select built_cta_activity.session_key
     from built_cta_activity
@@ -304,9 +279,7 @@ elsewhere as (
     union distinct
     select session_key from using_retyped_content
     union distinct
-    select session_key from converting_by_renamed_cta
-    union distinct
-    select session_key from shown_renamed_cta
+    select session_key from seeing_renamed_ctas
 
 ),
 
@@ -367,19 +340,6 @@ touched_days as (
         on
             cast(spans.from_at as date) + span_days.day_number
             <= cast(spans.until_at as date)
-    union all
-    select
-        '' as session_key,
-        built_cta_days.capsule_id,
-        built_cta_days.activity_date as event_date
-    from built_cta_days
-    where
-        (built_cta_days.capsule_id, built_cta_days.cta_id) in (
-            select
-                renamed_ctas.capsule_id,
-                renamed_ctas.cta_id
-            from renamed_ctas
-        )
 
 ),
 

@@ -1,6 +1,16 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched',
+    unique_key=['capsule_id', 'conversion_date'],
+    meta={'touched_by': 'day'},
+    on_schema_change='fail',
+) }}
+
 with conversions as (
 
-    select * from {{ ref('fct_conversions') }}
+    select * from {{ touched(
+        ref('fct_conversions'), by='day', columns=['capsule_id', 'conversion_date']
+    ) }}
 
 ),
 
