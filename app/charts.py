@@ -64,7 +64,7 @@ def _time_axis(grain: str, count: int) -> alt.X:
         "start:T",
         axis=alt.Axis(
             title=None, format=wanted, grid=False, labelFlush=True, labelOverlap="greedy",
-            tickCount=min(count, 12), labelPadding=6,
+            tickCount=min(count, 12), labelPadding=6, labelSeparation=10,
             labelBound=True, ticks=False,
         ),
     )  # fmt: skip

@@ -12,6 +12,7 @@ import streamlit as st
 from app.breakdowns import drawn_buckets, grain_of
 from app.charts import trend, trend_points
 from app.comparison import NOT_COMPARABLE, Change
+from app.figure_rows import figure_texts
 from app.format import (
     change_text,
     count_text,
@@ -22,7 +23,7 @@ from app.format import (
     value_text,
 )
 from app.guards import trend_rows
-from app.metrics import METRICS, METRICS_BY_ID, Metric
+from app.metrics import METRICS_BY_ID, Metric
 from app.queries import Comparison, compare, metric_rows
 from app.view import View, ask
 
@@ -95,31 +96,16 @@ def _no_change_text(view: View, change: Change) -> str | None:
 def all_figures(view: View) -> None:
     """Every metric of the registry as a table: value, earlier value, change, definition."""
     found = ask(compare, view.publication, view.selection, view.comparing)
-    rows = []
-    for metric in METRICS:
-        if metric.unit == "money":
-            continue
-        change = found.figures[metric.id]
-        rows.append(
-            {
-                "Figure": metric.label,
-                "Value": value_text(change.value, metric.unit),
-                "Before": value_text(change.previous, metric.unit),
-                "Change": change_text(change, metric),
-                "What it means": metric.definition,
-            }
-        )
-    for currency, change in found.revenue.items():
-        metric = METRICS_BY_ID["revenue"]
-        rows.append(
-            {
-                "Figure": f"{metric.label}, {currency}",
-                "Value": money_text(change.value, currency),
-                "Before": money_text(change.previous, currency),
-                "Change": change_text(change, metric),
-                "What it means": metric.definition,
-            }
-        )
+    rows = [
+        {
+            "Figure": row.label,
+            "Value": row.value,
+            "Before": row.before,
+            "Change": row.change,
+            "What it means": row.definition,
+        }
+        for row in figure_texts(found)
+    ]
     # A table, not a data frame: its cells wrap, so that a definition can be read to its end.
     st.table(
         [{name: escape_markdown(text) for name, text in row.items()} for row in rows],

@@ -345,6 +345,30 @@ def export(
     click.echo(f"Wrote {count:,} rows of {table} to {out}")
 
 
+@main.command()
+@click.option("--from", "date_from", type=_DAY, required=True, help="First day, of the reporting zone.")
+@click.option("--to", "date_to", type=_DAY, required=True, help="Last day, inclusive.")
+@click.option("--capsule", "capsules", multiple=True, metavar="ID", help="Only this capsule; repeatable.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Target file.")
+def report(date_from: datetime, date_to: datetime, capsules: tuple[str, ...], out: Path) -> None:
+    """Writes the figures of the dashboard as a PDF: every tab, every metric with its definition.
+
+    \b
+    Example:  engagement report --from 2026-11-01 --to 2026-11-30 --out november.pdf
+    """
+    settings = load_settings()
+    from app.publications import current_publication
+    from app.selection import Selection
+    from orchestration.reports import write_report
+
+    selection = Selection(date_from.date(), date_to.date(), capsules)
+    publication = current_publication(settings.published)
+    if not out.parent.is_dir():
+        raise click.UsageError(f"The folder {out.parent} does not exist; create it or choose another --out")
+    write_report(publication, selection, out, datetime.now(UTC))
+    click.echo(f"Wrote {out}")
+
+
 def _date_of(moment: datetime | None) -> date | None:
     return moment.date() if moment else None
 

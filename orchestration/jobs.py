@@ -1,8 +1,11 @@
 """The jobs an operator starts or sees in the run list."""
 
+from datetime import UTC, datetime
+
 import dagster as dg
 
 from orchestration.checks import every_model_test, raw_batch_quality, source_freshness
+from orchestration.settings import load_settings
 
 # No load waits for these; importing Great Expectations alone takes longer than loading a small batch.
 _UNHURRIED = dg.AssetSelection.checks(raw_batch_quality, source_freshness, every_model_test)
@@ -28,3 +31,21 @@ nightly = dg.define_asset_job(
     executor_def=dg.in_process_executor,
     description="What is too slow for every batch: every test of the models, and how old the sources are.",
 )
+
+
+@dg.op
+def report_files(context: dg.OpExecutionContext) -> None:
+    """A PDF in `exports/` for every capsule that had a visitor in the last whole week."""
+    # Imported late: Typst and the charts are no business of a load.
+    from orchestration.reports import write_weekly_reports
+
+    written = write_weekly_reports(load_settings(), datetime.now(UTC), context.log.info)
+    context.add_output_metadata({"report_count": len(written)})
+
+
+@dg.job(
+    executor_def=dg.in_process_executor,
+    description="Writes last week's report of every capsule to exports/; needs no writer lock.",
+)
+def weekly_reports() -> None:
+    report_files()

@@ -22,7 +22,7 @@ UNFINISHED: Final = [
     dg.DagsterRunStatus.CANCELING,
 ]
 # These never hold the writer lock, so it tells nothing about them; Dagster's own run monitoring ends them.
-LOCKLESS_JOBS: Final = frozenset({"hourly_quality"})
+LOCKLESS_JOBS: Final = frozenset({"hourly_quality", "weekly_reports"})
 # From the start of its process to the moment a run holds the lock.
 START_SECONDS: Final = 90
 

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from orchestration.jobs import hourly_quality, micro_batch, nightly
+from orchestration.jobs import hourly_quality, micro_batch, nightly, weekly_reports
 from orchestration.micro_batch import delete_old_originals, is_behind
 from orchestration.quality import has_unchecked
 from orchestration.run_history import UNFINISHED, delete_old_runs, end_dead_runs
@@ -48,5 +48,13 @@ every_night = dg.ScheduleDefinition(
     name="every_night",
     job=nightly,
     cron_schedule="37 3 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+
+# Noon of Monday in UTC: the week is over in every reporting zone.
+every_week = dg.ScheduleDefinition(
+    name="every_week",
+    job=weekly_reports,
+    cron_schedule="7 12 * * 1",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )

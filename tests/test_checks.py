@@ -75,7 +75,7 @@ def test_the_hourly_schedule_runs_only_for_new_batches(settings: Settings) -> No
 
 
 def test_a_job_without_the_writer_lock_is_known_as_such() -> None:
-    assert frozenset({schedules.hourly_quality.name}) == LOCKLESS_JOBS
+    assert frozenset({schedules.hourly_quality.name, schedules.weekly_reports.name}) == LOCKLESS_JOBS
 
 
 def load_rows(settings: Settings, occurred_at: datetime, committed_at: datetime) -> None:

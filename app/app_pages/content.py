@@ -6,15 +6,14 @@ from app.breakdowns import content_items, search_queries
 from app.format import name_text, rate_text, score_text
 from app.guards import explain_missing, explain_no_events
 from app.key_figures import card, comparison_note, key_figures
+from app.tabs import FIGURES
 from app.view import ask, current_view
-
-FIGURES = ("content_access_count", "content_item_count", "search_count", "zero_result_rate")
 
 view = current_view()
 comparison_note(view)
 explain_no_events(view)
 
-key_figures(view, FIGURES)
+key_figures(view, FIGURES["Content"])
 
 with card("Content items", "Opened by people; citations by the assistant are counted apart."):
     if not explain_missing(view, "Content items", "content_engagement_daily", "dim_content"):

@@ -15,19 +15,14 @@ from app.key_figures import (
     trend_chart,
 )
 from app.metrics import METRICS_BY_ID
+from app.tabs import FIGURES
 from app.view import ask, current_view
-
-FIGURES = (
-    "conversion_count", "converting_visitor_count", "conversion_rate", "lead_count",
-    "lead_capture_rate", "cta_click_count", "cta_click_through_rate", "seconds_to_conversion_median",
-    "revenue",
-)  # fmt: skip
 
 view = current_view()
 comparison_note(view)
 explain_no_events(view)
 
-key_figures(view, FIGURES)
+key_figures(view, FIGURES["Conversions"])
 
 with card("Conversions over time"):
     trend_chart(view, METRICS_BY_ID["conversion_count"])

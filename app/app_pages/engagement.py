@@ -12,18 +12,14 @@ from app.breakdowns import (
 from app.charts import bars, columns, drop_offs, weekday_heatmap
 from app.guards import explain_missing, explain_no_events
 from app.key_figures import card, comparison_note, key_figures
+from app.tabs import FIGURES
 from app.view import ask, current_view
-
-FIGURES = (
-    "session_seconds_avg", "session_seconds_median", "engaged_seconds_avg", "bounce_rate",
-    "engagement_rate", "turns_per_session_avg", "turns_per_conversation_avg", "return_visit_rate",
-)  # fmt: skip
 
 view = current_view()
 comparison_note(view)
 explain_no_events(view)
 
-key_figures(view, FIGURES)
+key_figures(view, FIGURES["Engagement"])
 
 with st.grid(2, min_column_width=320):
     with card("How long sessions last"):

@@ -14,22 +14,14 @@ from app.key_figures import (
     trend_chart,
 )
 from app.metrics import METRICS_BY_ID
+from app.tabs import FIGURES, TRENDS
 from app.view import current_view
-
-FIGURES = (
-    "view_count", "visitor_count", "session_count", "engagement_rate",
-    "conversation_count", "turns_per_conversation_avg", "engaged_seconds_avg", "conversion_rate",
-)  # fmt: skip
-TRENDS = (
-    "view_count", "visitor_count", "session_count", "conversation_count", "conversion_count",
-    "engagement_rate",
-)  # fmt: skip
 
 view = current_view()
 comparison_note(view)
 explain_no_events(view)
 
-key_figures(view, FIGURES)
+key_figures(view, FIGURES["Overview"])
 
 with card("Trend"):
     metric_id = st.segmented_control(

@@ -8,17 +8,14 @@ from app.charts import parts_over_time as parts_chart
 from app.format import name_text, source_text
 from app.guards import explain_no_events
 from app.key_figures import card, comparison_note, key_figures, ranking_note, ranking_rows
+from app.tabs import FIGURES
 from app.view import ask, current_view
-
-FIGURES = (
-    "view_count", "unique_viewer_count", "new_visitor_count", "returning_visitor_count",
-)  # fmt: skip
 
 view = current_view()
 comparison_note(view)
 explain_no_events(view)
 
-key_figures(view, FIGURES)
+key_figures(view, FIGURES["Traffic"])
 
 parts = ask(parts_over_time, view.publication, view.selection, "channel", "view_count")
 grain = grain_of(view.selection)

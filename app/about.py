@@ -1,0 +1,54 @@
+"""What every export says about itself: days, zone, filters, comparison, age of the data. Pure.
+
+Not here: the figures (`queries.py`), the formats (`exports.py`, `report_pdf.py`).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from app.breakdowns import capsule_names
+from app.comparison import EarlierPeriod
+from app.format import age_text, name_text, range_text
+from app.publications import Publication
+from app.queries import freshness
+from app.selection import Selection
+
+BOTS_TEXT: Final = {"exclude": "left out", "include": "counted as well", "only": "only bots"}
+
+
+def about_view(
+    publication: Publication, selection: Selection, earlier: EarlierPeriod, generated_at: datetime
+) -> dict[str, str]:
+    """What every export says about itself: days, zone, filters, comparison, age of the data."""
+    zone = ZoneInfo(publication.timezone)
+    age = freshness(publication, generated_at)
+    names = capsule_names(publication)
+    return {
+        "Period": range_text(selection.date_from, selection.date_to)
+        + (", so far" if earlier.is_so_far else ""),
+        "Time zone": publication.timezone,
+        "Compared with": range_text(earlier.selection.date_from, earlier.selection.date_to)
+        if earlier.selection
+        else earlier.reason,
+        "Capsules": capsules_text(selection, names),
+        "Filters": "; ".join(
+            f"{name_text(name)}: {', '.join(values)}" for name, values in selection.filters.items() if values
+        )
+        or "none",
+        "Sessions of bots": BOTS_TEXT[selection.bots],
+        "Figures published": f"{publication.published_at.astimezone(zone):%Y-%m-%d %H:%M}, "
+        f"{age_text(age.publication_age_seconds)}",
+        "Newest event": f"{publication.as_of.astimezone(zone):%Y-%m-%d %H:%M}"
+        if publication.as_of
+        else "none",
+        "Generated": f"{generated_at.astimezone(zone):%Y-%m-%d %H:%M}",
+        "Publication": publication.id,
+    }
+
+
+def capsules_text(selection: Selection, names: Mapping[str, str]) -> str:
+    if not selection.capsules:
+        return "All capsules"
+    return ", ".join(names.get(capsule_id, capsule_id) for capsule_id in selection.capsules)
