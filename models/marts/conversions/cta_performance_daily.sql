@@ -28,6 +28,7 @@ cta_events as (
 
     select
         events.capsule_id,
+        events.session_key,
         coalesce(events.cta_id, 'unknown') as cta_id,
         events.is_cta_impression,
         events.is_cta_click,
@@ -53,9 +54,67 @@ daily_performance as (
         activity_date,
         count(*) filter (where is_cta_impression) as impression_count,
         count(*) filter (where is_cta_click) as click_count,
-        count(*) filter (where is_conversion) as conversion_count
+        count(*) filter (where is_conversion) as conversion_count,
+        count(distinct case when is_cta_click then session_key end)
+            as clicking_session_count
     from cta_events
     group by capsule_id, activity_date, cta_id, is_bot
+
+),
+
+-- What clicks are divided by: impressions where the capsule sends any that day.
+daily_capsules as (
+
+    select
+        events.capsule_id,
+        sessions.is_bot,
+        {{ reporting_date('events.occurred_at') }} as activity_date,
+        count(distinct case when events.is_view then events.session_key end)
+            as viewing_session_count,
+        count(*) filter (where events.is_cta_impression) > 0 as sends_impressions
+    from events
+    inner join sessions
+        on events.session_key = sessions.session_key
+    group by
+        events.capsule_id,
+        sessions.is_bot,
+        {{ reporting_date('events.occurred_at') }}
+
+),
+
+rated_performance as (
+
+    select
+        daily_performance.*,
+        daily_capsules.viewing_session_count,
+        case
+            when daily_capsules.sends_impressions then 'impressions' else 'sessions'
+        end as ctr_basis,
+        case
+            when daily_capsules.sends_impressions
+                then
+                    cast(
+                        least(
+                            daily_performance.click_count,
+                            daily_performance.impression_count
+                        ) as double
+                    )
+                    / nullif(daily_performance.impression_count, 0)
+            else
+                cast(
+                    least(
+                        daily_performance.clicking_session_count,
+                        daily_capsules.viewing_session_count
+                    ) as double
+                )
+                / nullif(daily_capsules.viewing_session_count, 0)
+        end as click_through_rate
+    from daily_performance
+    inner join daily_capsules
+        on
+            daily_performance.capsule_id = daily_capsules.capsule_id
+            and daily_performance.activity_date = daily_capsules.activity_date
+            and daily_performance.is_bot = daily_capsules.is_bot
 
 ),
 
@@ -63,28 +122,34 @@ final as (
 
     select
         -- ids
-        cast(daily_performance.capsule_id as string) as capsule_id,
-        cast(daily_performance.cta_id as string) as cta_id,
+        cast(rated_performance.capsule_id as string) as capsule_id,
+        cast(rated_performance.cta_id as string) as cta_id,
 
         -- text
         cast(coalesce(ctas.cta_type, 'unknown') as string) as cta_type,
-        cast(coalesce(ctas.cta_label, daily_performance.cta_id) as string) as cta_label,
+        cast(coalesce(ctas.cta_label, rated_performance.cta_id) as string) as cta_label,
+        cast(rated_performance.ctr_basis as string) as ctr_basis,
 
         -- numbers
-        cast(daily_performance.impression_count as bigint) as impression_count,
-        cast(daily_performance.click_count as bigint) as click_count,
-        cast(daily_performance.conversion_count as bigint) as conversion_count,
+        cast(rated_performance.impression_count as bigint) as impression_count,
+        cast(rated_performance.click_count as bigint) as click_count,
+        cast(rated_performance.conversion_count as bigint) as conversion_count,
+        cast(rated_performance.clicking_session_count as bigint)
+            as clicking_session_count,
+        cast(rated_performance.viewing_session_count as bigint)
+            as viewing_session_count,
+        cast(rated_performance.click_through_rate as double) as click_through_rate,
 
         -- booleans
-        cast(daily_performance.is_bot as boolean) as is_bot,
+        cast(rated_performance.is_bot as boolean) as is_bot,
 
         -- timestamps
-        cast(daily_performance.activity_date as date) as activity_date
-    from daily_performance
+        cast(rated_performance.activity_date as date) as activity_date
+    from rated_performance
     left join ctas
         on
-            daily_performance.capsule_id = ctas.capsule_id
-            and daily_performance.cta_id = ctas.cta_id
+            rated_performance.capsule_id = ctas.capsule_id
+            and rated_performance.cta_id = ctas.cta_id
 
 )
 

@@ -6,31 +6,9 @@
     on_schema_change='fail',
 ) }}
 
-with events as (
+with searches as (
 
-    select * from {{ touched(ref('int_events_counted'), by='day') }}
-
-),
-
-sessions as (
-
-    select * from {{ ref('fct_sessions') }}
-
-),
-
-searches as (
-
-    select
-        events.capsule_id,
-        coalesce(nullif(events.search_query, ''), 'unknown') as search_query,
-        events.session_key,
-        events.result_count,
-        sessions.is_bot,
-        {{ reporting_date('events.occurred_at') }} as activity_date
-    from events
-    inner join sessions
-        on events.session_key = sessions.session_key
-    where events.is_search
+    select * from {{ touched(ref('fct_searches'), by='day') }}
 
 ),
 
@@ -45,7 +23,8 @@ final as (
 
         -- numbers
         cast(count(*) as bigint) as search_count,
-        cast(count(*) filter (where result_count = 0) as bigint) as zero_result_count,
+        cast(count(*) filter (where is_zero_result) as bigint) as zero_result_count,
+        cast(count(*) filter (where is_followed_by_access) as bigint) as followed_count,
         cast(count(distinct session_key) as bigint) as session_count,
 
         -- booleans
