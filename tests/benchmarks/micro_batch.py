@@ -244,12 +244,14 @@ def main() -> None:
         write_batch(settings, arguments.batch, now, int(time.time()) + number)
         started = time.perf_counter()
         summary = load_pending(settings)
-        loaded = time.perf_counter()
+        loaded, busy = time.perf_counter(), time.process_time()
         outcome = build(settings)
         ended = time.perf_counter()
+        what = "everything anew" if outcome.is_full_refresh else "what the batch touched"
         print(
-            f"batch of {summary.accounting.accepted:,}: load {loaded - started:.1f} s, dbt build "
-            f"{ended - loaded:.1f} s ({outcome.node_count} nodes), {outcome.failures}",
+            f"batch of {summary.accounting.accepted:,}: load {loaded - started:.1f} s, dbt build of {what} "
+            f"{ended - loaded:.1f} s, of which this process computed {time.process_time() - busy:.1f} s "
+            f"({outcome.node_count} nodes, {len(outcome.failures)} failed)",
             flush=True,
         )
         slowest = sorted(outcome.node_seconds.items(), key=lambda one: -one[1])
