@@ -3,6 +3,8 @@
 Not here: the figures (`queries.py`), the formats (`exports.py`, `report_pdf.py`).
 """
 
+import hashlib
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
@@ -52,3 +54,11 @@ def capsules_text(selection: Selection, names: Mapping[str, str]) -> str:
     if not selection.capsules:
         return "All capsules"
     return ", ".join(names.get(capsule_id, capsule_id) for capsule_id in selection.capsules)
+
+
+def file_word(text: str) -> str:
+    """A part of a file name for any text; two texts never become the same part."""
+    word = re.sub(r"[^A-Za-z0-9-]+", "-", text).strip("-")[:60]
+    if word == text:
+        return word
+    return f"{word}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".lstrip("-")

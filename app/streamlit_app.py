@@ -10,7 +10,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.export_panel import export_panel
 from app.format import age_text, counted
+from app.key_figures import comparison_note
 from app.publications import (
     Publication,
     PublicationMissing,
@@ -102,7 +104,11 @@ def main() -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.title(page.title, anchor=False, width="content")
         watch_publications(settings.published, publication)
-    show_view(choose_view(publication))
+    view = choose_view(publication)
+    show_view(view)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        comparison_note(view)
+        export_panel(view)
     page.run()
 
 

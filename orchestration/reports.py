@@ -4,13 +4,12 @@ Why it exists: the command line and the weekly job write the same file. It holds
 Not here: what a report says (`app/report.py`), when the weekly ones are written (`schedules.py`).
 """
 
-import hashlib
-import re
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from app.about import file_word
 from app.breakdowns import capsule_names
 from app.publications import Publication, current_publication
 from app.queries import metric_values
@@ -38,14 +37,6 @@ def last_whole_week(now: datetime, timezone: str) -> tuple[date, date]:
     today = now.astimezone(ZoneInfo(timezone)).date()
     monday = today - timedelta(days=today.weekday() + 7)
     return monday, monday + timedelta(days=6)
-
-
-def file_word(text: str) -> str:
-    """A part of a file name for any text; two texts never become the same part."""
-    word = re.sub(r"[^A-Za-z0-9-]+", "-", text).strip("-")[:60]
-    if word == text:
-        return word
-    return f"{word}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".lstrip("-")
 
 
 def write_weekly_reports(settings: Settings, now: datetime, say: Say) -> list[Path]:

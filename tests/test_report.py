@@ -11,6 +11,7 @@ import pypdf
 import pytest
 from click.testing import CliRunner
 
+from app.about import file_word
 from app.metrics import METRICS
 from app.publications import Publication, close_publications, current_publication
 from app.report import report
@@ -18,7 +19,7 @@ from app.report_pdf import CATEGORY_COLOURS, chart_svg, report_pdf
 from app.selection import Selection
 from orchestration.cli import main
 from orchestration.definitions import defs
-from orchestration.reports import file_word, last_whole_week, write_weekly_reports
+from orchestration.reports import last_whole_week, write_weekly_reports
 from orchestration.settings import Settings
 from tests.publication_fixture import ROWS, write_publication
 

@@ -5,12 +5,11 @@ import streamlit as st
 from app.breakdowns import content_items, search_queries
 from app.format import name_text, rate_text, score_text
 from app.guards import explain_missing, explain_no_events
-from app.key_figures import card, comparison_note, key_figures
+from app.key_figures import card, key_figures
 from app.tabs import FIGURES
 from app.view import ask, current_view
 
 view = current_view()
-comparison_note(view)
 explain_no_events(view)
 
 key_figures(view, FIGURES["Content"])

@@ -8,7 +8,6 @@ from app.format import name_text, rate_text
 from app.guards import explain_missing, explain_no_events
 from app.key_figures import (
     card,
-    comparison_note,
     key_figures,
     ranking_note,
     ranking_rows,
@@ -19,7 +18,6 @@ from app.tabs import FIGURES
 from app.view import ask, current_view
 
 view = current_view()
-comparison_note(view)
 explain_no_events(view)
 
 key_figures(view, FIGURES["Conversions"])

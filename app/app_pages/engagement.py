@@ -11,12 +11,11 @@ from app.breakdowns import (
 )
 from app.charts import bars, columns, drop_offs, weekday_heatmap
 from app.guards import explain_missing, explain_no_events
-from app.key_figures import card, comparison_note, key_figures
+from app.key_figures import card, key_figures
 from app.tabs import FIGURES
 from app.view import ask, current_view
 
 view = current_view()
-comparison_note(view)
 explain_no_events(view)
 
 key_figures(view, FIGURES["Engagement"])

@@ -7,7 +7,6 @@ from app.guards import explain_no_events
 from app.key_figures import (
     all_figures,
     card,
-    comparison_note,
     key_figures,
     ranking_note,
     ranking_rows,
@@ -18,7 +17,6 @@ from app.tabs import FIGURES, TRENDS
 from app.view import current_view
 
 view = current_view()
-comparison_note(view)
 explain_no_events(view)
 
 key_figures(view, FIGURES["Overview"])

@@ -7,12 +7,11 @@ from app.charts import bars
 from app.charts import parts_over_time as parts_chart
 from app.format import name_text, source_text
 from app.guards import explain_no_events
-from app.key_figures import card, comparison_note, key_figures, ranking_note, ranking_rows
+from app.key_figures import card, key_figures, ranking_note, ranking_rows
 from app.tabs import FIGURES
 from app.view import ask, current_view
 
 view = current_view()
-comparison_note(view)
 explain_no_events(view)
 
 key_figures(view, FIGURES["Traffic"])
