@@ -150,6 +150,13 @@ def bucket_text(start: date, grain: str) -> str:
     return f"{start:%a} {day_text(start)}"
 
 
+def short_bucket_text(start: date, grain: str) -> str:
+    """The name of a bucket on an axis: 9 Mar, Mar 2026, 14:00; a week by its Monday."""
+    if grain == "month":
+        return f"{start:%b %Y}"
+    return f"{start:%H:%M}" if grain == "hour" else f"{start.day} {start:%b}"
+
+
 _ACRONYMS: Final = {"ai": "AI", "cta": "CTA", "id": "ID", "json": "JSON", "utf8": "UTF-8"}
 
 

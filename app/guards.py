@@ -47,3 +47,9 @@ def trend_rows(view: View, metric_id: str) -> tuple[list[dict[str, Any]], list[d
     whole = replace(view.earlier.selection, until=None)
     earlier = ask(metric_rows, view.publication, whole, (grain,), (metric_id,))
     return shown, drawn_buckets(view.publication, earlier, grain, whole, is_so_far=False)
+
+
+def unfiltered_note(view: View) -> None:
+    """Says so where a daily rollup knows days and capsules only, and more was asked for."""
+    if view.selection.filters:
+        st.caption("Counted over all channels, countries and devices: these filters do not apply here.")

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import streamlit as st
 
 from app.breakdowns import drawn_buckets, grain_of
-from app.charts import trend, trend_points
+from app.chart_parts import Chart
 from app.comparison import NOT_COMPARABLE, Change
 from app.figure_rows import figure_texts
 from app.format import (
@@ -25,7 +25,8 @@ from app.format import (
 from app.guards import trend_rows
 from app.metrics import METRICS_BY_ID, Metric
 from app.queries import Comparison, compare, metric_rows
-from app.view import View, ask
+from app.trend_charts import trend, trend_points
+from app.view import View, ask, filter_by
 
 DeltaColour = Literal["normal", "inverse", "off"]
 COLOUR_OF_GOOD: Final[dict[str, DeltaColour]] = {"up": "normal", "down": "inverse", "neutral": "off"}
@@ -186,3 +187,17 @@ def ranking_rows(
 def ranking_note(shown: int, total: int, what: str) -> str:
     """Says what a ranking leaves out; nothing when it is complete."""
     return f"The largest {shown} of {count_text(total)} {what}." if shown < total else ""
+
+
+def ranking_chart(chart: Chart, key: str, alt: str) -> None:
+    """A bar chart whose bars filter the view by `key` when they are clicked."""
+    # Its name holds what is chosen, so that a click is not repeated by the next run.
+    chosen = "-".join(st.session_state["filters"][key])
+
+    def pick() -> None:
+        picked = st.session_state[name]["selection"].get("picked", [])
+        if picked:
+            filter_by(key, picked[0][key])
+
+    name = f"bars_{key}_{chosen}"
+    st.altair_chart(chart, alt=f"{alt}. A click on a bar filters by it.", key=name, on_select=pick)

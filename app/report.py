@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from app import breakdowns, charts
+from app import breakdowns, charts, trend_charts
 from app.about import about_view, capsules_text
 from app.breakdowns import capsule_names, drawn_buckets, grain_of
-from app.charts import Chart
+from app.chart_parts import Chart
 from app.content_figures import idle_content, video_items
 from app.conversion_figures import MODELS, attributed_revenue, conversion_rates, funnel_steps
 from app.figure_rows import figure_texts
@@ -166,11 +166,11 @@ def _trend(asked: _Asked, metric_id: str) -> list[Block]:
 
     rows = points_of(asked.selection, earlier.is_so_far)
     before = points_of(replace(earlier.selection, until=None), False) if earlier.selection else []
-    points = charts.trend_points(rows, before, metric, grain, earlier.is_so_far)
+    points = trend_charts.trend_points(rows, before, metric, grain, earlier.is_so_far)
     if all(point["value"] is None for point in points):
         return []
     title = f"{metric.label} by {grain}" + (", the earlier period dashed" if before else "")
-    return [asked.chart(title, title, charts.trend(points, metric, grain))]
+    return [asked.chart(title, title, trend_charts.trend(points, metric, grain))]
 
 
 def _traffic(asked: _Asked) -> list[Block]:

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 import typst
 import vl_convert
 
-from app.charts import Chart
+from app.chart_parts import Chart
 from app.report import Report
 
 FOLDER: Final = Path(__file__).resolve().parent

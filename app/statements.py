@@ -326,7 +326,8 @@ def _key_queries(
     queries: dict[str, str] = {}
     if dimensions:
         listed = ", ".join(dimensions)
-        present = " union ".join(f"select {listed} from {relation}" for relation in answering)
+        # Distinct by itself too: a relation alone holds a value once per bucket of time.
+        present = " union ".join(f"select distinct {listed} from {relation}" for relation in answering)
         nothing = ", ".join(f"cast(null as varchar) as {name}" for name in dimensions)
         queries["present_keys"] = present or f"select {nothing} where false"
     if time_keys:

@@ -13,9 +13,10 @@ from typing import Any, Final, ParamSpec, TypeVar, cast
 
 import streamlit as st
 
-from app.breakdowns import capsule_names
+from app.breakdowns import capsule_names, country_names
 from app.comparison import EarlierPeriod, a_year_before, earlier_period, local_day
-from app.format import escape_markdown, range_text
+from app.filter_options import FILTER_KEYS, filter_options
+from app.format import escape_markdown, name_text, range_text
 from app.publications import Publication
 from app.selection import FIRST_YEAR, LAST_YEAR, Bots, Comparing, Selection
 
@@ -35,10 +36,11 @@ BOTS_LABELS: Final[dict[Bots, str]] = {
     "include": "Counted as well",
     "only": "Only bots",
 }
-FILTERS: Final = ("period", "days", "capsules", "compare", "bots")
+FILTERS: Final = ("period", "days", "capsules", "compare", "bots", *FILTER_KEYS)
 CACHED_ANSWERS: Final = 1000
 LONGEST_NAME: Final = 60
 NAMES_SHOWN: Final = 3
+MOST_VALUES: Final = 50
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
@@ -122,6 +124,7 @@ def choose_view(publication: Publication) -> View:
             width=320,
             label_visibility="collapsed",
         )
+        _more_filters(publication)
         with st.popover("Compare and bots", width="content"):
             st.selectbox(
                 "Compare with",
@@ -137,10 +140,37 @@ def choose_view(publication: Publication) -> View:
         date_from,
         date_to,
         tuple(sorted(st.session_state["capsules"])),
+        filters={key: tuple(sorted(st.session_state[key])) for key in FILTER_KEYS if st.session_state[key]},
         bots=st.session_state["bots"],
     )
     comparing: Comparing = st.session_state["compare"]
     return View(publication, selection, comparing, earlier_period(publication, selection, comparing), names)
+
+
+def _more_filters(publication: Publication) -> None:
+    """Channel, country and device behind one button that says how many of them are set."""
+    options = ask(filter_options, publication)
+    countries = ask(country_names, publication)
+    chosen = sum(bool(st.session_state[key]) for key in FILTER_KEYS)
+    with st.popover(f"Filters ({chosen})" if chosen else "Filters", width="content"):
+        for key in FILTER_KEYS:
+            names = countries if key == "country" else {}
+            st.multiselect(
+                name_text(key),
+                # A value of a link that is not here stays chosen: it then shows that nothing matches.
+                [*options[key], *(value for value in st.session_state[key] if value not in options[key])],
+                key=key,
+                format_func=lambda value, names=names: names.get(value, name_text(value)),
+                placeholder="All",
+            )
+
+
+def filter_by(key: str, value: str) -> None:
+    """Adds one value to a filter, for the next run: what a click on a chart or a row does."""
+    known = st.session_state["filters"]
+    chosen = [*known[key], value] if value not in known[key] else known[key]
+    st.session_state["filters"] = {**known, key: chosen}
+    st.session_state[key] = chosen
 
 
 def period_days(period: str, newest: date) -> tuple[date, date]:
@@ -190,6 +220,7 @@ def _filters_of_url(publication: Publication) -> dict[str, Any]:
         "capsules": url.get_all("capsule"),
         "compare": _one_of(url.get("compare"), list(COMPARE_LABELS)),
         "bots": _one_of(url.get("bots"), list(BOTS_LABELS)),
+        **{key: url.get_all(key)[:MOST_VALUES] for key in FILTER_KEYS},
     }
 
 
@@ -253,6 +284,7 @@ def _write_url(date_from: date, date_to: date) -> None:
         "capsule": state["capsules"] or None,
         "compare": None if state["compare"] == "previous" else state["compare"],
         "bots": None if state["bots"] == "exclude" else state["bots"],
+        **{key: state[key] or None for key in FILTER_KEYS},
     }
     for name, value in wanted.items():
         if value is None:

@@ -596,3 +596,10 @@ def test_a_table_that_does_not_exist_is_refused(publication) -> None:
         table_reader(publication, 'x" where true; --'),
     ):
         pass
+
+
+def test_days_by_a_key_of_one_mart_come_once_each(publication) -> None:
+    rows = metric_rows(publication, WEEK, ["day", "content"], ["content_access_count"])
+    assert len(rows) == 7 * 2
+    opened = {(row["day"].day, row["content"]): row["content_access_count"] for row in rows}
+    assert {key: count for key, count in opened.items() if count} == {(9, "pricing"): 1, (12, "pricing"): 1}

@@ -3,8 +3,10 @@
 import streamlit as st
 
 from app.breakdowns import content_items, search_queries
-from app.format import name_text, rate_text, score_text
-from app.guards import explain_missing, explain_no_events
+from app.charts import curve
+from app.content_figures import idle_content, video_items, video_retention
+from app.format import duration_text, name_text, rate_text, score_text
+from app.guards import explain_missing, explain_no_events, unfiltered_note
 from app.key_figures import card, key_figures
 from app.tabs import FIGURES
 from app.view import ask, current_view
@@ -16,6 +18,7 @@ key_figures(view, FIGURES["Content"])
 
 with card("Content items", "Opened by people; citations by the assistant are counted apart."):
     if not explain_missing(view, "Content items", "content_engagement_daily", "dim_content"):
+        unfiltered_note(view)
         items = ask(content_items, view.publication, view.selection)
         if items:
             st.dataframe(
@@ -59,6 +62,7 @@ with card("Searches", "E-mail addresses and long numbers are masked before anyth
                         "Searches": row["search_count"],
                         "Found nothing": row["zero_result_count"],
                         "Share without a result": rate_text(row["zero_result_rate"]),
+                        "Led to content": rate_text(row["followed_rate"]),
                     }
                     for row in searches
                 ],
@@ -76,3 +80,53 @@ with card("Searches", "E-mail addresses and long numbers are masked before anyth
             )
         else:
             st.markdown("Nobody searched in this period.")
+
+with card("Videos", "A part that was skipped was not watched."):
+    if not explain_missing(view, "Video plays", "fct_video_plays", "dim_content"):
+        videos = ask(video_items, view.publication, view.selection)
+        if videos:
+            curve_column, table_column = st.columns([1, 1])
+            with curve_column:
+                st.altair_chart(
+                    curve(ask(video_retention, view.publication, view.selection)),
+                    alt="Share of plays that watched at least a part of the video, from the start to the end",
+                )
+            with table_column:
+                st.dataframe(
+                    [
+                        {
+                            "Video": row["content_title"],
+                            "Plays": row["play_count"],
+                            "To the end": rate_text(row["completion_rate"]),
+                            "Watched per play": duration_text(row["watched_seconds_avg"]),
+                        }
+                        for row in videos
+                    ],
+                    hide_index=True,
+                    column_config={"Plays": st.column_config.NumberColumn(format="localized")},
+                    alt="Videos with plays, completion rate and watched time",
+                )
+        else:
+            st.markdown("Nobody played a video in this period.")
+
+IDLE_TEXT = {"unused": "Not opened in this period", "cold": "Gone cold: not opened in the last 30 days"}
+with card("Content that lies unused", "Published at least 14 days ago and not opened, or no longer opened."):
+    if not explain_missing(view, "Items nobody opens", "content_status", "fct_content_accesses"):
+        idle = ask(idle_content, view.publication, view.selection)
+        if idle:
+            st.dataframe(
+                [
+                    {
+                        "Content item": row["content_title"] or row["content_id"],
+                        "State": IDLE_TEXT[row["state"]],
+                        "Last opened": str(row["last_accessed_at"] or "never")[:10],
+                        "Kind": name_text(row["content_type"] or "unknown"),
+                        "Capsule": view.capsule_names.get(row["capsule_id"], row["capsule_id"]),
+                    }
+                    for row in idle
+                ],
+                hide_index=True,
+                alt="Content items that nobody opens",
+            )
+        else:
+            st.markdown("Every item of the catalogue was opened.")

@@ -3,19 +3,25 @@
 import streamlit as st
 
 from app.breakdowns import cta_performance
-from app.charts import bars
-from app.format import name_text, rate_text
-from app.guards import explain_missing, explain_no_events
+from app.charts import bars, intervals
+from app.conversion_figures import conversion_rates, funnel_steps
+from app.format import duration_text, name_text, rate_text
+from app.guards import explain_missing, explain_no_events, unfiltered_note
 from app.key_figures import (
     card,
     key_figures,
-    ranking_note,
-    ranking_rows,
     trend_chart,
 )
 from app.metrics import METRICS_BY_ID
+from app.report import attribution_texts
 from app.tabs import FIGURES
 from app.view import ask, current_view
+
+SCOPES = {"session": "Within a session", "visitor": "Within seven days"}
+TIMES = (
+    "seconds_to_conversion_median", "seconds_to_conversion_p90", "seconds_from_first_touch_median",
+    "seconds_from_first_touch_p90",
+)  # fmt: skip
 
 view = current_view()
 explain_no_events(view)
@@ -25,23 +31,75 @@ key_figures(view, FIGURES["Conversions"])
 with card("Conversions over time"):
     trend_chart(view, METRICS_BY_ID["conversion_count"])
 
-BREAKDOWNS = (
-    ("conversion_type", "Kinds of conversion", "kinds", "conversion_count", "Conversions"),
-    ("channel", "Conversion rate by channel", "channels", "conversion_rate", "Conversion rate"),
-)
-ranked = [ranking_rows(view, key, (metric_id,)) for key, _, _, metric_id, _ in BREAKDOWNS]
-longest = max(len(rows) for rows, _ in ranked)
 with st.grid(2, min_column_width=320):
-    for (key, title, plural, metric_id, label), (rows, total) in zip(BREAKDOWNS, ranked, strict=True):
-        with card(title, ranking_note(len(rows), total, plural)):
-            if rows:
-                unit = METRICS_BY_ID[metric_id].unit
-                st.altair_chart(
-                    bars(rows, "name", metric_id, label, unit, beside=longest),
-                    alt=f"{label} by {key.replace('_', ' ')}, the largest first",
-                )
-            else:
-                st.markdown("Nobody converted in this period.")
+    with card("The way to a conversion", "Sessions that took every step up to this one, in this order."):
+        if not explain_missing(view, "Funnels", "fct_funnel_steps"):
+            scope = st.segmented_control(
+                "Within",
+                tuple(SCOPES),
+                default="session",
+                required=True,
+                format_func=SCOPES.__getitem__,
+                label_visibility="collapsed",
+                key="funnel_scope",
+                persist_state="session",
+            )
+            steps = ask(funnel_steps, view.publication, view.selection, scope)
+            st.altair_chart(
+                bars(steps, "label", "count", "Reached", with_share=True),
+                alt="Steps from the first view to a conversion with how many took each, and their share",
+            )
+            st.dataframe(
+                [
+                    {
+                        "Step": row["label"],
+                        "Lost before the next": rate_text(row["drop_off_rate"]),
+                        "Median time from the step before": duration_text(
+                            row["median_seconds_to_step"] if row["step_number"] > 1 else None
+                        ),
+                    }
+                    for row in steps
+                ],
+                hide_index=True,
+                alt="Steps with the share that is lost and the median time",
+            )
+    with card(
+        "Conversion rate by kind", "Of all visitors. The line: the rate lies there with 95 % certainty."
+    ):
+        rates = ask(conversion_rates, view.publication, view.selection)
+        taken = [
+            {**row, "name": name_text(row["conversion_type"])}
+            for row in rates
+            if row["converting_visitor_count"]
+        ]
+        if taken:
+            st.altair_chart(
+                intervals(taken, "name", "Conversion rate"),
+                alt="Conversion rate by kind of conversion with its 95 % interval",
+            )
+        else:
+            st.markdown("Nobody converted in this period.")
+    with card("Conversion rate by channel", "Of its visitors; an empty circle stands for fewer than 30."):
+        by_channel = [
+            {**row, "name": name_text(row["channel"])}
+            for row in ask(conversion_rates, view.publication, view.selection, "channel")
+            if row["visitor_count"]
+        ]
+        st.altair_chart(
+            intervals(by_channel, "name", "Conversion rate"),
+            alt="Conversion rate by channel with its 95 % interval",
+        )
+    with card("Time to the first conversion", "From the start of the session, and from the first touch."):
+        key_figures(view, TIMES, columns=2)
+
+with card("Revenue by channel", "Six models side by side; the credits of a model add up to the revenue."):
+    if not explain_missing(view, "Attribution models", "revenue_attribution"):
+        credits = attribution_texts(view.publication, view.selection)
+        if credits:
+            unfiltered_note(view)
+            st.dataframe(credits, hide_index=True, alt="Revenue by channel in six attribution models")
+        else:
+            st.markdown("No conversion in this period has a value.")
 
 with card("Calls to action"):
     if not explain_missing(view, "Calls to action one by one", "cta_activity_hourly"):

@@ -4,11 +4,14 @@ import streamlit as st
 
 from app.accounting import FATES, accounting_by_day, event_files, load_totals, rejected_reasons
 from app.breakdowns import bots_left_out
-from app.charts import bars, parts_by_day
-from app.format import count_text, counted, day_text, name_text, rate_text
+from app.charts import bars
+from app.check_results import last_checks
+from app.format import count_text, counted, day_text, name_text, number_text, rate_text
 from app.guards import explain_missing
 from app.key_figures import card, ranking_rows
+from app.trend_charts import parts_by_day
 from app.view import ask, current_view
+from orchestration.settings import load_settings
 
 TIER_NAMES = {
     "user": "Signed in",
@@ -119,3 +122,32 @@ with card("Files", "The newest first."):
             },
             alt="Files with their accounting",
         )
+
+with card(
+    "Checks of the newest batches", "What senders are expected to send; one that fails holds nothing up."
+):
+    checks = last_checks(load_settings().quality)
+    if checks is None:
+        st.markdown("No batch has been checked yet. Checks run every hour.")
+    else:
+        failed = sum(not one["passed"] for one in checks["checks"])
+        verdict = "All hold." if not failed else f"{counted(failed, 'does', 'do')} not hold."
+        st.markdown(f"{counted(len(checks['checks']), 'check', 'checks')}. {verdict}")
+        st.dataframe(
+            [
+                {
+                    "Result": "holds" if one["passed"] else "does not hold",
+                    "What is expected": one["sentence"],
+                    "Found": rate_text(one["found"]) if one["found"] <= 1 else number_text(one["found"]),
+                    "Lines": one["line_count"],
+                }
+                for one in sorted(checks["checks"], key=lambda one: one["passed"])
+            ],
+            hide_index=True,
+            column_config={
+                "What is expected": st.column_config.TextColumn(width="large"),
+                "Lines": st.column_config.NumberColumn(format="localized"),
+            },
+            alt="Checks of the newest batches with what was found",
+        )
+        st.caption(f"Checked {checks['checked_at'][:16].replace('T', ' ')} UTC: {checks['looked_at']}.")

@@ -9,11 +9,23 @@ from app.breakdowns import (
     turn_drop_offs,
     weekday_hours,
 )
-from app.charts import bars, columns, drop_offs, weekday_heatmap
-from app.guards import explain_missing, explain_no_events
+from app.charts import bars, columns, drop_offs
+from app.content_over_time import content_buckets, content_titles
+from app.conversation_figures import conversation_endings
+from app.format import name_text, rate_text
+from app.guards import explain_missing, explain_no_events, unfiltered_note
+from app.heatmaps import content_heatmap, weekday_heatmap
 from app.key_figures import card, key_figures
 from app.tabs import FIGURES
 from app.view import ask, current_view
+
+ENDINGS = {
+    "last_topic": "Last topic",
+    "last_content": "Last content shown",
+    "last_speaker": "Last speaker",
+    "last_turn": "Last message of the person",
+}
+RETURNING = ("new_visitor_count", "returning_visitor_count", "unknown_visitor_count", "return_visit_rate")
 
 view = current_view()
 explain_no_events(view)
@@ -38,6 +50,7 @@ with st.grid(2, min_column_width=320):
 
 with card("Where conversations end", "Of the conversations that reach a turn, how many end there."):
     if not explain_missing(view, "Turns one by one", "conversation_depth_daily"):
+        unfiltered_note(view)
         reached = ask(turn_drop_offs, view.publication, view.selection)
         if reached:
             st.altair_chart(
@@ -47,8 +60,54 @@ with card("Where conversations end", "Of the conversations that reach a turn, ho
         else:
             st.markdown("No conversation began in this period.")
 
+with card("Why conversations end", "What came last in conversations, those without a conversion first."):
+    if not explain_missing(view, "Conversations one by one", "fct_conversations"):
+        by = st.segmented_control(
+            "By",
+            tuple(ENDINGS),
+            default="last_topic",
+            required=True,
+            format_func=ENDINGS.__getitem__,
+            label_visibility="collapsed",
+            key="ending",
+            persist_state="session",
+        )
+        endings = ask(conversation_endings, view.publication, view.selection, by)
+        st.dataframe(
+            [
+                {
+                    ENDINGS[by]: name_text(row["value"]) if by != "last_content" else row["value"],
+                    "Conversations": row["conversation_count"],
+                    "Without a conversion": row["dropped_count"],
+                    "Drop-off rate": rate_text(row["drop_off_rate"]),
+                }
+                for row in endings
+            ],
+            hide_index=True,
+            column_config={
+                name: st.column_config.NumberColumn(format="localized")
+                for name in ("Conversations", "Without a conversion")
+            },
+            alt=f"Conversations by {ENDINGS[by].lower()}, with how many ended without a conversion",
+        )
+
+with card("When content is opened", "The items opened most; the darker, the more (on dark: the brighter)."):
+    cells = ask(content_buckets, view.publication, view.selection)
+    if cells:
+        titles = ask(content_titles, view.publication)
+        named = [{**row, "item": titles.get(row["content"], row["content"])} for row in cells]
+        st.altair_chart(
+            content_heatmap(named, list(dict.fromkeys(row["item"] for row in named))),
+            alt="Heat map of accesses by content item and time",
+        )
+    else:
+        st.markdown("Nobody opened a content item in this period.")
+
 with card("When people come", f"Sessions started per hour on average, hours in {view.publication.timezone}."):
     st.altair_chart(
         weekday_heatmap(ask(weekday_hours, view.publication, view.selection), WEEKDAYS),
         alt="Heatmap of sessions started, by weekday from Monday to Sunday and hour of the day",
     )
+
+with card("Who comes back"):
+    key_figures(view, RETURNING)

@@ -3,18 +3,21 @@
 import streamlit as st
 
 from app.charts import bars
+from app.format import escape_markdown
 from app.guards import explain_no_events
+from app.insights import insights
 from app.key_figures import (
     all_figures,
     card,
     key_figures,
+    ranking_chart,
     ranking_note,
     ranking_rows,
     trend_chart,
 )
 from app.metrics import METRICS_BY_ID
 from app.tabs import FIGURES, TRENDS
-from app.view import current_view
+from app.view import ask, current_view
 
 view = current_view()
 explain_no_events(view)
@@ -34,14 +37,27 @@ with card("Trend"):
     )
     trend_chart(view, METRICS_BY_ID[metric_id])
 
+with card(
+    "What changed", "The seven whole days before the newest event against the seven before, beyond chance."
+):
+    found = ask(insights, view.publication, view.selection)
+    for row in found:
+        capsule = view.capsule_names.get(row["capsule_id"], row["capsule_id"])
+        st.markdown(f"**{escape_markdown(capsule)}: {escape_markdown(row['sentence'])}**")
+        st.markdown(escape_markdown(row["recommendation"] or ""))
+        st.caption(escape_markdown(row["evidence"] or ""))
+    if not found:
+        st.markdown("Nothing changed by more than chance, or there were too few sessions to tell.")
+
 channels, channel_count = ranking_rows(view, "channel", ("session_count",))
 capsules, capsule_count = ranking_rows(view, "capsule", ("view_count",), view.capsule_names)
 longest = max(len(channels), len(capsules))
 with st.grid(2, min_column_width=320):
     with card("Where sessions come from", ranking_note(len(channels), channel_count, "channels")):
-        st.altair_chart(
-            bars(channels, "name", "session_count", "Sessions", beside=longest),
-            alt="Sessions by channel, the largest first",
+        ranking_chart(
+            bars(channels, "name", "session_count", "Sessions", beside=longest, picks="channel"),
+            "channel",
+            "Sessions by channel, the largest first",
         )
     with card("Most viewed capsules", ranking_note(len(capsules), capsule_count, "capsules")):
         st.altair_chart(

@@ -4,12 +4,16 @@ import streamlit as st
 
 from app.breakdowns import country_names, grain_of, part_order, parts_over_time
 from app.charts import bars
-from app.charts import parts_over_time as parts_chart
+from app.filter_options import FILTER_KEYS
 from app.format import name_text, source_text
 from app.guards import explain_no_events
-from app.key_figures import card, key_figures, ranking_note, ranking_rows
+from app.heatmaps import world_map
+from app.key_figures import card, key_figures, ranking_chart, ranking_note, ranking_rows
 from app.tabs import FIGURES
+from app.trend_charts import parts_over_time as parts_chart
 from app.view import ask, current_view
+
+EVERY_COUNTRY = 300
 
 view = current_view()
 explain_no_events(view)
@@ -30,22 +34,49 @@ with card("Views over time by channel", f"Each point is a whole {grain}."):
         st.markdown("No capsule was viewed in this period.")
 
 names = ask(country_names, view.publication)
+countries, _ = ranking_rows(view, "country", ("session_count", "visitor_count"), names, limit=EVERY_COUNTRY)
+with card("Where in the world", "Sessions by country. Countries without any are grey."):
+    map_column, table_column = st.columns([2, 1])
+    with map_column:
+        st.altair_chart(
+            world_map(countries), alt="World map of sessions by country; the table beside it has the numbers"
+        )
+    with table_column:
+        st.dataframe(
+            [
+                {"Country": row["name"], "Sessions": row["session_count"], "Visitors": row["visitor_count"]}
+                for row in countries
+            ],
+            hide_index=True,
+            height=380,
+            column_config={
+                "Sessions": st.column_config.NumberColumn(format="localized"),
+                "Visitors": st.column_config.NumberColumn(format="localized"),
+            },
+            alt="Sessions and visitors by country",
+        )
+
 BREAKDOWNS = (
+    ("channel", "Channels", "channels", None, name_text),
     ("source", "Sources", "sources", None, source_text),
-    ("country", "Countries", "countries", names, name_text),
     ("device", "Devices", "devices", None, name_text),
     ("browser", "Browsers", "browsers", None, name_text),
+    ("country", "Countries", "countries", names, name_text),
+    ("campaign", "Campaigns", "campaigns", None, source_text),
 )
 ranked = [
     ranking_rows(view, key, ("session_count",), labels, word=word) for key, _, _, labels, word in BREAKDOWNS
 ]
 with st.grid(2, min_column_width=320):
-    for index, (key, title, plural, *_) in enumerate(BREAKDOWNS):
-        rows, total = ranked[index]
+    for number, (key, title, plural, _labels, _word) in enumerate(BREAKDOWNS):
+        rows, total = ranked[number]
         # The card on the other side of the same row.
-        beside = len(ranked[index ^ 1][0])
+        beside = len(ranked[number ^ 1][0])
         with card(title, f"Sessions by {key}. {ranking_note(len(rows), total, plural)}".strip()):
-            st.altair_chart(
-                bars(rows, "name", "session_count", "Sessions", beside=beside),
-                alt=f"Sessions by {key}, the largest first",
-            )
+            picks = key if key in FILTER_KEYS else ""
+            chart = bars(rows, "name", "session_count", "Sessions", beside=beside, picks=picks)
+            words = f"Sessions by {key}, the largest first"
+            if picks:
+                ranking_chart(chart, key, words)
+            else:
+                st.altair_chart(chart, alt=words)

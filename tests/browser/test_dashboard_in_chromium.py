@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -239,3 +240,37 @@ def test_every_filter_survives_changing_tabs(visit: Visit, filters: str) -> None
             assert part in visit.page.url, title
         if "compare=none" in filters:
             assert visit.page.get_by_text("Not compared.").is_visible(), title
+
+
+def test_the_whole_view_is_downloaded_with_its_filters(visit: Visit) -> None:
+    visit.open(f"conversions?{WEEK}&channel=search")
+    visit.wait_for_value("Conversions", "3", 15)
+    visit.page.get_by_role("button", name="Export").click()
+    with visit.page.expect_download(timeout=30_000) as waiting:
+        visit.page.get_by_role("button", name="Download").click()
+    download = waiting.value
+    assert re.fullmatch(
+        r"engagement_view_all-capsules_2026-03-09_to_2026-03-15_filtered_made_\d{8}T\d{4}Z\.zip",
+        download.suggested_filename,
+    )
+    with zipfile.ZipFile(download.path()) as archive:
+        assert b"Channel: search" in archive.read("about.csv")
+        assert b"view_count,Views,,count,2.0" in archive.read("figures.csv")
+
+
+def test_a_click_on_a_bar_filters_by_it(visit: Visit) -> None:
+    visit.open(f"traffic?{WEEK}")
+    visit.wait_for_value("Views", "5", 15)
+    chart = visit.page.get_by_label(re.compile("^Sessions by channel, the largest first"))
+    # The longest bar is the first one: search.
+    chart.first.click(position={"x": 130, "y": 22})
+    visit.page.wait_for_url(re.compile("channel=search"), timeout=15_000)
+    visit.wait_for_value("Views", "2", 15)
+    assert visit.complaints == []
+
+
+def test_the_map_is_drawn_from_shapes_of_our_own(visit: Visit) -> None:
+    with visit.page.expect_response(re.compile("/app/static/world.json")) as waiting:
+        visit.open(f"traffic?{WEEK}")
+    assert waiting.value.ok
+    assert visit.strangers == []

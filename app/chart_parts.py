@@ -1,0 +1,78 @@
+"""What charts are made of: rows as data, axes, colours, sizes. Pure.
+
+Colours come from the theme (its category and sequence ranges); the one constant, the grey of an
+earlier period, is readable on both backgrounds. Days are written without a zone, so that a browser in
+another zone does not move them.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Final
+
+import altair as alt
+
+from app.metrics import Unit
+
+EARLIER_COLOUR: Final = "#8593a0"
+EARLIER_PERIOD: Final = "Earlier period"
+# Of the whole picture: axes and legends are inside.
+TREND_HEIGHT: Final = 280
+STACK_HEIGHT: Final = 330
+HEATMAP_HEIGHT: Final = 340
+BAR_STEP: Final = 28
+BAR_SIZE: Final = 19
+BARS_MARGIN: Final = 28
+# A bar takes at most this many times its step: one lonely bar stays near its heading.
+MOST_SPREAD: Final = 3
+
+# The theme colours no text marks (they stay black on dark), so values take its first category colour.
+VALUE_COLOUR: Final = alt.Color("tone:N", legend=None, scale=alt.Scale(domain=["value"]))
+
+Row = Mapping[str, Any]
+Chart = alt.Chart | alt.LayerChart | alt.FacetChart
+
+
+def values(rows: Sequence[Row]) -> alt.Data:
+    return alt.Data(values=[{name: plain(value) for name, value in row.items()} for row in rows])
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=None).isoformat()
+    return f"{value.isoformat()}T00:00:00" if isinstance(value, date) else value
+
+
+def axis_format(unit: Unit) -> dict[str, Any]:
+    """How the numbers of an axis are written: short, in the unit of the metric."""
+    if unit == "rate":
+        return {"format": ".0%"}
+    if unit == "seconds":
+        return {
+            "labelExpr": "datum.value >= 3600 ? format(datum.value / 3600, '.3~r') + ' h' : "
+            "datum.value >= 60 ? format(datum.value / 60, '.3~r') + ' min' : "
+            "format(datum.value, '.3~r') + ' s'"
+        }
+    return {"labelExpr": "datum.value >= 1000 ? format(datum.value, '.3~s') : datum.label"}
+
+
+def time_axis(grain: str, count: int) -> alt.X:
+    wanted = {"month": "%b %Y", "week": "%-d %b", "day": "%-d %b", "hour": "%H:%M"}[grain]
+    return alt.X(
+        "start:T",
+        axis=alt.Axis(
+            title=None, format=wanted, grid=False, labelFlush=True, labelOverlap="greedy",
+            tickCount=min(count, 12), labelPadding=6, labelSeparation=10,
+            labelBound=True, ticks=False,
+        ),
+    )  # fmt: skip
+
+
+def value_axis(field: str, unit: Unit) -> alt.Y:
+    return alt.Y(
+        f"{field}:Q",
+        axis=alt.Axis(
+            title=None, tickCount=4, domain=False, ticks=False, labelPadding=8,
+            **axis_format(unit),
+        ),
+        scale=alt.Scale(zero=True, nice=True),
+    )  # fmt: skip

@@ -1,0 +1,158 @@
+"""Charts over time. Pure functions of rows, so that a report draws the same picture.
+
+An earlier period is dashed, an unfinished part is dotted and ends in a hollow point: difference is never
+carried by colour alone.
+Not here: Streamlit, queries, words about what a chart shows (the pages' `alt`).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from app.chart_parts import (
+    EARLIER_COLOUR,
+    EARLIER_PERIOD,
+    STACK_HEIGHT,
+    TREND_HEIGHT,
+    Chart,
+    Row,
+    time_axis,
+    value_axis,
+    values,
+)
+from app.format import bucket_text, value_text
+from app.metrics import Metric
+
+
+def trend_points(
+    rows: Sequence[Row],
+    earlier_rows: Sequence[Row],
+    metric: Metric,
+    grain: str,
+    is_so_far: bool,
+) -> list[dict[str, Any]]:
+    """One point per bucket with the earlier period's beside it, matched by position."""
+    points = []
+    for index, row in enumerate(rows):
+        earlier = earlier_rows[index] if index < len(earlier_rows) else None
+        is_last = index == len(rows) - 1
+        points.append(
+            {
+                "start": row[grain],
+                "label": bucket_text(row[grain], grain) + (", so far" if is_last and is_so_far else ""),
+                "value": row[metric.id],
+                "text": value_text(row[metric.id], metric.unit),
+                "earlier": earlier[metric.id] if earlier else None,
+                "earlier_text": value_text(earlier[metric.id], metric.unit) if earlier else "–",
+                "earlier_label": bucket_text(earlier[grain], grain) if earlier else "–",
+                "is_complete": not (is_last and is_so_far),
+                # Joins the last complete point with the unfinished one.
+                "is_tail": is_so_far and index >= len(rows) - 2,
+            }
+        )
+    return points
+
+
+def trend(points: Sequence[Row], metric: Metric, grain: str) -> Chart:
+    """The metric over time, the earlier period dashed behind it, an unfinished end dotted."""
+    has_earlier = any(point["earlier"] is not None for point in points)
+    base = alt.Chart(values(points)).encode(x=time_axis(grain, len(points)))
+    value = value_axis("value", metric.unit)
+    hover = alt.selection_point(
+        name="hover", on="pointerover", clear="pointerout", nearest=True, encodings=["x"], empty=False
+    )
+    tooltip = [alt.Tooltip("label:N", title="When"), alt.Tooltip("text:N", title=metric.label)]
+    if has_earlier:
+        tooltip += [
+            alt.Tooltip("earlier_text:N", title=EARLIER_PERIOD),
+            alt.Tooltip("earlier_label:N", title="Compared with"),
+        ]
+    layers: list[alt.Chart] = [
+        base.transform_filter("datum.is_complete").mark_area(opacity=0.12).encode(y=value),
+    ]
+    if has_earlier:
+        layers.append(
+            base.mark_line(color=EARLIER_COLOUR, strokeDash=[5, 4], strokeWidth=1.5).encode(
+                y=alt.Y("earlier:Q")
+            )
+        )
+    layers.append(
+        base.transform_filter("datum.is_complete").mark_line(strokeWidth=2.5).encode(y=value),
+    )
+    # A layer without points would have no extent: Vega warns about it in the console.
+    if any(not point["is_complete"] for point in points):
+        layers += [
+            base.transform_filter("datum.is_tail")
+            .mark_line(strokeWidth=2, strokeDash=[1, 3])
+            .encode(y=value),
+            base.transform_filter("!datum.is_complete")
+            .mark_point(size=60, filled=False, strokeWidth=2, opacity=1)
+            .encode(y=value),
+        ]
+    shown_on_hover = alt.condition(hover, alt.value(1), alt.value(0))
+    layers += [
+        base.mark_rule(color=EARLIER_COLOUR, strokeWidth=1).encode(opacity=shown_on_hover),
+        base.mark_point(size=70, filled=True).encode(y=value, opacity=shown_on_hover),
+        base.mark_bar(opacity=0.001, width={"band": 1})
+        .encode(y=alt.value(0), y2=alt.value(TREND_HEIGHT), tooltip=tooltip)
+        .add_params(hover),
+    ]
+    return alt.layer(*layers).properties(height=TREND_HEIGHT)
+
+
+def parts_over_time(rows: Sequence[Row], group: str, value: str, order: Sequence[str], grain: str) -> Chart:
+    """Parts of a total over time, stacked in a fixed order with a legend above."""
+    shown = [{**row, "label": bucket_text(row["start"], grain)} for row in rows]
+    return (
+        alt.Chart(values(shown))
+        .mark_area(opacity=0.85, line=False)
+        .encode(
+            x=time_axis(grain, len({row["start"] for row in rows})),
+            y=value_axis(value, "count"),
+            color=_parts_colour(group, order),
+            order=alt.Order("rank:Q"),
+            tooltip=[
+                alt.Tooltip("label:N", title="When"),
+                alt.Tooltip(f"{group}:N", title=" "),
+                alt.Tooltip(f"{value}:Q", title="Count", format=",d"),
+            ],
+        )
+        .properties(height=STACK_HEIGHT)
+    )
+
+
+def _parts_colour(group: str, order: Sequence[str]) -> alt.Color:
+    return alt.Color(
+        f"{group}:N",
+        sort=list(order),
+        scale=alt.Scale(domain=list(order)),
+        legend=alt.Legend(orient="top", title=None, columns=3, symbolType="square", labelLimit=140),
+    )
+
+
+def parts_by_day(rows: Sequence[Row], day: str, group: str, value: str, order: Sequence[str]) -> Chart:
+    """Parts of a total per day that has any, stacked in a fixed order with a legend above."""
+    shown = [{**row, "label": f"{row[day].day} {row[day]:%b}"} for row in rows]
+    days = len({row[day] for row in rows})
+    width: Any = {"band": 0.8} if days > 8 else 44
+    return (
+        alt.Chart(values(shown))
+        .mark_bar(width=width)
+        .encode(
+            x=alt.X(
+                "label:O",
+                sort=None,
+                axis=alt.Axis(title=None, labelAngle=0, ticks=False, labelOverlap="greedy"),
+            ),
+            y=value_axis(value, "count"),
+            color=_parts_colour(group, order),
+            order=alt.Order("rank:Q"),
+            tooltip=[
+                alt.Tooltip("label:N", title="Day"),
+                alt.Tooltip(f"{group}:N", title="Lines"),
+                alt.Tooltip(f"{value}:Q", title="Count", format=",d"),
+            ],
+        )
+        .properties(height=STACK_HEIGHT)
+    )
