@@ -25,6 +25,7 @@
     capsule_visitor  by capsule_id, visitor_tier and visitor_key
     history          the same, also of sessions that change because of others
     order            by capsule_id, conversion_type and order_key
+    entry_day        by capsule_id and entry_date of the funnels of touched histories
     `columns` names them where the relation calls them otherwise (session_date). -#}
 {% macro touched(relation, by, columns=none) -%}
     {%- if not execute -%}
@@ -59,6 +60,7 @@
         "capsule_visitor": ["capsule_id", "visitor_tier", "visitor_key"],
         "history": ["capsule_id", "visitor_tier", "visitor_key"],
         "order": ["capsule_id", "conversion_type", "order_key"],
+        "entry_day": ["capsule_id", "entry_date"],
     }[by]) }}
 {%- endmacro %}
 
@@ -86,6 +88,13 @@
     {%- elif by == "order" -%}
         select capsule_id, conversion_type, order_key
         from {{ touched_table("int_touched_orders") }}
+    {%- elif by == "entry_day" -%}
+        select capsule_id, event_date from {{ touched_table("int_touched_sessions") }}
+        union distinct
+        -- A later step of a visitor changes the day on which the funnel was entered.
+        select capsule_id, entry_date
+        from {{ touched_table("fct_funnel_steps", "marts") }}
+        where (capsule_id, visitor_tier, visitor_key) in ({{ touched_keys("history") }})
     {%- else -%}
         {{ exceptions.raise_compiler_error("Nothing is touched by " ~ by) }}
     {%- endif -%}
@@ -94,10 +103,10 @@
 
 {#- A table of what is touched. A test that runs names it without waiting for it: its
     model has. -#}
-{% macro touched_table(model_name) -%}
+{% macro touched_table(model_name, schema_name="intermediate") -%}
     {%- if execute and model.resource_type == "test" -%}
         {{ api.Relation.create(
-            database=target.database, schema="intermediate", identifier=model_name
+            database=target.database, schema=schema_name, identifier=model_name
         ) }}
     {%- else -%}
         {{ ref(model_name) }}

@@ -1,6 +1,14 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched',
+    unique_key=['capsule_id', 'entry_date'],
+    meta={'touched_by': 'entry_day'},
+    on_schema_change='fail',
+) }}
+
 with taken_steps as (
 
-    select * from {{ ref('fct_funnel_steps') }}
+    select * from {{ touched(ref('fct_funnel_steps'), by='entry_day') }}
 
 ),
 
