@@ -66,9 +66,8 @@ class BatchSample:
 def unchecked_batches(archive: Path, last: tuple[int, str] | None) -> tuple[BatchRecord, ...]:
     """Batches with loaded event files after the last one checked, oldest first.
 
-    `last`: its number and moment. A batch whose transaction never committed is replaced by another of the
-    same number, which is known by its moment and checked in its place. Numbers that begin anew, as after the
-    state folder was emptied, are all unchecked.
+    `last`: its number and moment. Numbers that begin anew, as after the state folder was emptied, are all
+    unchecked; so is another batch of the last number, which is known by its moment.
     """
     newest = max((int(path.stem) for path in (archive / "batches").glob("*.json")), default=0)
     after = last[0] if last and last[0] <= newest else 0

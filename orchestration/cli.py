@@ -61,6 +61,8 @@ _EXPECTED: Final = frozenset(
         "DbtFailed",
         "DiskFull",
         "ExportTooLarge",
+        "IdentityKeyMissing",
+        "JournalDamaged",
         "LandingMissing",
         "MemoryShort",
         "PublicationMissing",

@@ -1,9 +1,9 @@
 """The journal of batches: what every transaction was about to write, kept beside the sealed files.
 
 Why it exists: `engagement recover` replays it, so that a warehouse rebuilt from the archive has the same
-batches, file ids and load times as the one that was lost. A record is on disk before its transaction; one
-whose transaction never committed is overwritten by the next batch, which gets the same number.
-Not here: the transaction itself (`raw_events.py`, `catalog.py`).
+batches, file ids and load times as the one that was lost. A record is on disk before its transaction and is
+never replaced; one whose transaction never committed is committed by the next load, before anything else.
+Not here: the transaction itself (`raw_events.py`, `catalog.py`), what is replayed when (`recovery.py`).
 """
 
 import json
@@ -16,6 +16,10 @@ from typing import Literal
 
 FileKind = Literal["events", "capsules", "content"]
 FileStatus = Literal["loaded", "repeated", "refused"]
+
+
+class JournalDamaged(RuntimeError):
+    """A record can't be read, or its number is taken; the text names the file and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,10 @@ class BatchRecord:
 
 
 def write_record(archive: Path, record: BatchRecord) -> None:
-    """Writes a record durably, whole or not at all."""
+    """Writes a record durably, whole or not at all, and never over another one.
+
+    Raises `JournalDamaged` when the number has a record of other content.
+    """
     folder = archive / "batches"
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / f".{record.batch_id:08d}.tmp"
@@ -53,7 +60,18 @@ def write_record(archive: Path, record: BatchRecord) -> None:
         file.write(text + "\n")
         file.flush()
         os.fsync(file.fileno())
-    draft.replace(folder / f"{record.batch_id:08d}.json")
+    target = folder / f"{record.batch_id:08d}.json"
+    try:
+        # A hard link fails when the name is taken; a rename would replace what is there.
+        target.hardlink_to(draft)
+    except FileExistsError:
+        if target.read_text(encoding="utf-8") != text + "\n":
+            raise JournalDamaged(
+                f"The record {target} exists with another content, so nothing was committed. "
+                "`engagement recover` rebuilds the warehouse from all records; then load again."
+            ) from None
+    finally:
+        draft.unlink()
     make_durable(folder)
 
 
@@ -65,17 +83,38 @@ def wipe_drafts(archive: Path) -> None:
                 draft.unlink(missing_ok=True)
 
 
+def newest_record_id(archive: Path) -> int:
+    """The number of the newest record, 0 before the first."""
+    return max((int(path.stem) for path in (archive / "batches").glob("*.json")), default=0)
+
+
 def read_records(archive: Path, from_batch: int = 0) -> Iterator[BatchRecord]:
-    """All records in the order of their batches, the older ones than `from_batch` left out."""
+    """All records in the order of their batches, the older ones than `from_batch` left out.
+
+    Raises `JournalDamaged` for one that can't be read.
+    """
     for path in sorted((archive / "batches").glob("*.json")):
-        if int(path.stem) < from_batch:
-            continue
+        if int(path.stem) >= from_batch:
+            yield _read_record(path)
+
+
+def _read_record(path: Path) -> BatchRecord:
+    try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        yield BatchRecord(
+        record = BatchRecord(
             found["batch_id"],
             datetime.fromisoformat(found["loaded_at"]),
             tuple(JournalFile(**file) for file in found["files"]),
         )
+        is_whole = record.batch_id == int(path.stem)
+    except (ValueError, KeyError, TypeError):
+        is_whole = False
+    if not is_whole:
+        raise JournalDamaged(
+            f"The record {path} is damaged. Restore it from a backup of the archive and try again; nothing "
+            "was changed."
+        )
+    return record
 
 
 def make_durable(path: Path) -> None:

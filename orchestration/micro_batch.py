@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from orchestration.admission import AdmissionRules, OptOuts
+from orchestration.admission import AdmissionRules
 from orchestration.catalog import CatalogueRows, archive_catalogue, load_catalogue, read_or_refuse
 from orchestration.event_files import (
     LandedFile,
@@ -21,7 +21,8 @@ from orchestration.event_files import (
     view_landing,
     wipe_folder,
 )
-from orchestration.journal import BatchRecord, JournalFile, wipe_drafts, write_record
+from orchestration.journal import BatchRecord, JournalFile, newest_record_id, wipe_drafts, write_record
+from orchestration.opt_outs import OptOuts
 from orchestration.originals import (
     delete_old,
     put_away,
@@ -40,9 +41,11 @@ from orchestration.raw_events import (
     load_batch,
     loaded_content,
 )
+from orchestration.recovery import catch_up
 from orchestration.sealing import seal_all
 from orchestration.settings import Settings
 from orchestration.shortage import shortages_named
+from orchestration.state_folder import require_identity_key
 from orchestration.warehouse import WarehouseBusy, open_warehouse, writer_lock
 
 Say = Callable[[str], None]
@@ -140,17 +143,20 @@ def load_pending(settings: Settings, say: Say = lambda text: None) -> LoadSummar
     """Seals, loads and retires every complete pending file.
 
     Files wait in `landing/` until their rows are committed, so a crash at any point loses nothing: what was
-    committed is known by its content hash, what was not is loaded by the next call.
+    committed is known by its content hash, what was not is loaded by the next call. A warehouse that lacks
+    batches of the journal gets these first.
     """
     view = view_pending(settings)
+    require_identity_key(settings)
     summary = LoadSummary(
         growing=[file.shown_name for file in view.growing],
         ignored=view.ignored,
     )
     delete_old_originals(settings)
-    if not view.complete:
-        return summary
     with writer_lock(settings, say):
+        summary.batches.extend(catch_up(settings, say))
+        if not view.complete:
+            return summary
         wipe_folder(settings.tmp)
         wipe_drafts(settings.archive)
         # What an earlier writer finished while this one waited is gone from the folder.
@@ -240,11 +246,12 @@ def delete_old_originals(settings: Settings) -> int:
 def is_behind(settings: Settings) -> bool:
     """Whether committed batches wait for a publication; false while another writer is at work."""
     if not settings.warehouse_file.exists():
-        return False
+        return newest_record_id(settings.archive) > 0
     try:
         with writer_lock(settings, wait_seconds=0), open_warehouse(settings) as connection:
             newest = last_batch_id(connection)
     except WarehouseBusy:
         return False
     published = current_manifest(settings.published)
-    return newest > (published.batch_id if published else 0)
+    is_published = newest <= (published.batch_id if published else 0)
+    return not is_published or newest < newest_record_id(settings.archive)

@@ -73,6 +73,13 @@ def last_batch_id(connection: duckdb.DuckDBPyConnection) -> int:
     return first_number(connection, "select coalesce(max(batch_id), 0) from raw.load_batches")
 
 
+def last_committed_at(connection: duckdb.DuckDBPyConnection) -> datetime | None:
+    """The moment of the newest committed batch (UTC, without a zone), null before the first."""
+    row = connection.execute("select max_by(committed_at, batch_id) from raw.load_batches").fetchone()
+    assert row is not None
+    return row[0]
+
+
 def load_batch(connection: duckdb.DuckDBPyConnection, archive: Path, record: BatchRecord) -> BatchSummary:
     """Commits one batch of event files: the sealed files of the record's `loaded` ones.
 

@@ -98,14 +98,17 @@ def _wait_for(descriptor: int, lock_file: Path, say: Callable[[str], None], wait
 
 
 @contextlib.contextmanager
-def open_warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to the warehouse with schema `raw` in place; the caller holds the writer lock."""
+def open_warehouse(settings: Settings, file: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to the warehouse with schema `raw` in place; the caller holds the writer lock.
+
+    `file`: another file than the installation's, which `recovery.py` builds beside it.
+    """
     if not getattr(_held, "count", 0):
         raise RuntimeError("open_warehouse needs writer_lock around it")
     settings.tmp.mkdir(parents=True, exist_ok=True)
     with shortages_named(f"writing to {settings.warehouse_file.name}", settings.warehouse_file.parent):
         try:
-            connection = _connect(settings)
+            connection = _connect(settings, file or settings.warehouse_file)
         except duckdb.ConnectionException:
             raise
         except duckdb.Error as error:
@@ -119,8 +122,8 @@ def open_warehouse(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
             raise _refusal(settings, error) from error
 
 
-def _connect(settings: Settings) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(str(settings.warehouse_file), config=connection_config(settings))
+def _connect(settings: Settings, file: Path) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(str(file), config=connection_config(settings))
     try:
         for statement in create_statements():
             connection.execute(statement)
@@ -160,6 +163,6 @@ def connection_config(settings: Settings) -> dict[str, str | bool | int | float 
         "memory_limit": MEMORY_LIMIT,
         "threads": THREADS,
         "temp_directory": str(settings.tmp / "duckdb"),
-        # A batch arrives in time order already; keeping insertion order costs memory in large loads.
+        # Rows are stored in the order they are inserted in, by day, which lets DuckDB skip row groups.
         "preserve_insertion_order": True,
     }

@@ -250,9 +250,10 @@ def test_only_batches_since_the_last_run_are_judged(settings: Settings) -> None:
     assert has_unchecked(settings)
 
 
-def test_a_batch_that_replaced_an_uncommitted_one_of_the_same_number_is_judged(settings: Settings) -> None:
+def test_another_batch_of_the_last_number_is_judged(settings: Settings) -> None:
     seal_batch(settings, 1, good_rows())
     check_newest(settings, NOW)
+    (settings.archive / "batches" / "00000001.json").unlink()
     seal_batch(settings, 1, good_rows(), loaded_at=NOW + timedelta(minutes=1))
     assert has_unchecked(settings)
 

@@ -1,6 +1,7 @@
 """The warehouse comes back from the archive, row for row."""
 
 import json
+import re
 import shutil
 import signal
 from collections.abc import Callable
@@ -11,14 +12,16 @@ from typing import Any
 import duckdb
 import pytest
 
+from orchestration import recovery
 from orchestration.archive import sealed_path
-from orchestration.journal import read_records
+from orchestration.journal import BatchRecord, JournalDamaged, read_records, write_record
 from orchestration.micro_batch import load_pending
 from orchestration.publication import MARTS_FILE, current_manifest
 from orchestration.raw_schema import RAW_TABLES
 from orchestration.recovery import RecoveryRefused, recover
 from orchestration.sample_events.stream import write_sample
 from orchestration.settings import Settings, load_settings
+from orchestration.state_folder import IdentityKeyMissing, create_state_folders
 from orchestration.warehouse import WarehouseDamaged, open_warehouse, writer_lock
 from tests.commands import engagement
 from tests.event_lines import event, lines
@@ -226,3 +229,120 @@ def test_the_journal_holds_no_raw_id(settings: Settings) -> None:
     written = "".join(path.read_text() for path in (settings.archive / "batches").iterdir())
     assert json.loads(written)["files"][0]["name"] == "[masked]"
     assert "secret" not in written
+
+
+def load_batches(settings: Settings, *numbers: int) -> None:
+    """Ten events a batch, of a file each."""
+    for number in numbers:
+        content = lines(*(event(eventId=f"{number}-{n}", sessionId=f"s{number}") for n in range(10)))
+        (settings.landing / f"{number}.ndjson").write_bytes(content)
+        load_pending(settings)
+
+
+def stored(settings: Settings) -> int:
+    return len(everything(settings)["events"])
+
+
+def test_a_load_without_its_warehouse_first_brings_back_what_the_journal_holds(settings: Settings) -> None:
+    load_batches(settings, 1, 2, 3)
+    before = [record.files for record in read_records(settings.archive)]
+    delete(settings.warehouse_file)
+    load_batches(settings, 4)
+    assert stored(settings) == 40
+    assert [record.files for record in read_records(settings.archive)][:3] == before
+    recover(settings)
+    assert stored(settings) == 40
+
+
+def test_a_load_without_files_does_not_build_on_a_warehouse_that_is_gone(settings: Settings) -> None:
+    load_batches(settings, 1, 2)
+    delete(settings.warehouse_file)
+    load_pending(settings)
+    assert stored(settings) == 20
+
+
+def test_an_older_copy_of_the_warehouse_gets_the_batches_it_lacks(settings: Settings) -> None:
+    load_batches(settings, 1, 2)
+    copy = settings.warehouse_file.read_bytes()
+    load_batches(settings, 3)
+    settings.warehouse_file.write_bytes(copy)
+    load_batches(settings, 4)
+    assert stored(settings) == 40
+
+
+def test_a_warehouse_of_another_history_is_not_written_to(settings: Settings) -> None:
+    load_batches(settings, 1)
+    other = settings.warehouse_file.read_bytes()
+    delete(settings.warehouse_file)
+    (settings.archive / "batches" / "00000001.json").unlink()
+    load_batches(settings, 2)
+    settings.warehouse_file.write_bytes(other)
+    with pytest.raises(WarehouseDamaged, match=r"not of one history\. `engagement recover`"):
+        load_batches(settings, 3)
+
+
+def test_a_record_is_never_written_over(settings: Settings) -> None:
+    first = BatchRecord(1, datetime(2026, 11, 20, tzinfo=UTC), ())
+    write_record(settings.archive, first)
+    write_record(settings.archive, first)
+    with pytest.raises(JournalDamaged, match="exists with another content"):
+        write_record(settings.archive, BatchRecord(1, datetime(2026, 11, 21, tzinfo=UTC), ()))
+    assert list(read_records(settings.archive)) == [first]
+
+
+def test_a_recovery_that_breaks_off_leaves_the_warehouse_as_it_was(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_batches(settings, 1, 2, 3)
+    replayed = recovery.load_batch
+
+    def break_off(connection: Any, archive: Path, record: BatchRecord) -> Any:
+        if record.batch_id == 3:
+            raise KeyboardInterrupt
+        return replayed(connection, archive, record)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recovery, "load_batch", break_off)
+        with pytest.raises(KeyboardInterrupt):
+            recover(settings)
+    assert stored(settings) == 30
+    load_batches(settings, 4)
+    recover(settings)
+    assert stored(settings) == 40
+    assert not settings.warehouse_file.with_name("rebuilding.duckdb").exists()
+
+
+def test_an_archive_that_is_damaged_is_named_before_anything_is_touched(settings: Settings) -> None:
+    load_batches(settings, 1, 2, 3)
+    batches = settings.archive / "batches"
+    second = list(read_records(settings.archive))[1].files[0]
+    sealed, record = sealed_path(settings.archive, str(second.content_hash)), batches / "00000002.json"
+    for path, content, error, named in [
+        (sealed, sealed.read_bytes()[:-100], RecoveryRefused, f"first 2.ndjson: {sealed.name} is damaged"),
+        (record, b'{"batch_id": 2, "loa', JournalDamaged, f"The record {record} is damaged"),
+        (record, None, RecoveryRefused, f"lacks the records of 1 batches, first {record}"),
+    ]:
+        whole = path.read_bytes()
+        path.unlink() if content is None else path.write_bytes(content)
+        with pytest.raises(error, match=re.escape(named)) as raised:
+            recover(settings)
+        assert "from a backup" in str(raised.value)
+        assert stored(settings) == 30
+        path.write_bytes(whole)
+    recover(settings)
+    assert stored(settings) == 30
+
+
+@pytest.mark.parametrize("content", [None, b""])
+def test_a_lost_key_is_an_error_not_a_new_key(content: bytes | None, settings: Settings) -> None:
+    load_batches(settings, 1)
+    key = settings.secrets / "identity.key"
+    kept = key.read_bytes()
+    key.unlink() if content is None else key.write_bytes(content)
+    with pytest.raises(IdentityKeyMissing, match=re.escape(f"Restore {settings.secrets} from a backup")):
+        create_state_folders(settings)
+    with pytest.raises(IdentityKeyMissing):
+        load_batches(settings, 2)
+    key.write_bytes(kept)
+    load_pending(settings)
+    assert stored(settings) == 20
