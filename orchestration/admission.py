@@ -17,6 +17,7 @@ import orjson
 
 from orchestration.event_fields import MAX_ID_CHARACTERS, FieldProblem, metadata_columns
 from orchestration.limits import DEFAULT_LIMITS, Limits
+from orchestration.masking import mask_id
 from orchestration.opt_outs import OptOuts
 from orchestration.privacy import Keyring, is_consent_refused, says_no, says_yes
 from orchestration.raw_schema import EVENT_COLUMNS
@@ -116,7 +117,9 @@ def admit_line(line: bytes, rules: AdmissionRules) -> Outcome:
         known_capsule = capsule_id.strip() if isinstance(capsule_id, str) else None
         if known_capsule is not None and (len(known_capsule) > MAX_ID_CHARACTERS or "\0" in known_capsule):
             known_capsule = None
-        return _rejected(problem.reason, line, problem.field, known_capsule or None)
+        return _rejected(
+            problem.reason, line, problem.field, mask_id(known_capsule) if known_capsule else None
+        )
 
 
 def _admit_object(parsed: dict[str, Any], rules: AdmissionRules) -> Outcome:

@@ -18,7 +18,7 @@ from orchestration.event_fields import FieldProblem
 from orchestration.event_files import FileRefused, LandedFile
 from orchestration.journal import BatchRecord, FileKind, make_durable
 from orchestration.line_reader import LineReader
-from orchestration.privacy import mask_text
+from orchestration.masking import mask_text
 from orchestration.raw_events import next_file_id, roll_back, write_file_rows
 from orchestration.timestamps import parse_timestamp
 

@@ -12,12 +12,14 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from orchestration.event_properties import MAX_TEXT_CHARACTERS, properties
-from orchestration.privacy import Keyring, mask_text, normal_domain, reduce_ip, reduce_url
+from orchestration.masking import is_agent_text, mask_id, mask_own_ids, mask_text
+from orchestration.privacy import Keyring, normal_domain, reduce_ip, reduce_url
 from orchestration.user_agents import parse_user_agent
 
 MAX_ID_CHARACTERS: Final = 256
 _AMOUNT_LIMIT: Final = Decimal(10) ** 12
 _CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
+_BARE_NAME: Final = re.compile(r"[\w. -]+(?::\d+)?")
 _SNAKE: Final = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
 # Every key with a meaning; anything else is a property.
@@ -67,7 +69,7 @@ def metadata_columns(
 
     Only the keys that were sent are looked at: an event has a handful of 42. Raises `FieldProblem` for a
     custom event without a name and for ids over 256 characters. Any other value that cannot be read is null.
-    `own_ids`: the event's own ids, which no property may repeat.
+    `own_ids`: the event's own ids, which no other text may repeat.
     """
     sent, unknown = known_and_unknown(metadata)
     columns: dict[str, Any] = {}
@@ -94,6 +96,7 @@ def metadata_columns(
     if "location" in sent:
         columns = place_columns(sent["location"]) | columns
     visitor_id = identifier_of(sent.get("visitorId"), "visitorId")
+    _mask_texts(columns, [own for own in (*own_ids, visitor_id) if own])
     if unknown:
         secrets = [secret for secret in (*own_ids, visitor_id, address, user_agent) if secret]
         columns["properties"] = properties(unknown, event_type, secrets)
@@ -103,6 +106,13 @@ def metadata_columns(
         reduced_ip=reduce_ip(address) if address else None,
         user_agent=user_agent,
     )
+
+
+def _mask_texts(columns: dict[str, Any], own_ids: Collection[str]) -> None:
+    for column in TEXT_COLUMNS:
+        text = columns.get(column)
+        if text:
+            columns[column] = mask_own_ids(text, own_ids)
 
 
 def known_and_unknown(metadata: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -146,9 +156,9 @@ def identifier_of(value: Any, name: str) -> str | None:
 
 
 def _public_id(value: Any, name: str) -> str | None:
-    """Of a content item or a CTA: kept as sent, so an e-mail address in it is masked."""
+    """Of a content item or a CTA: kept as sent but for what is personal or a secret in it."""
     text = identifier_of(value, name)
-    return mask_text(text) if text and "@" in text else text
+    return mask_id(text) or None if text else None
 
 
 def _number(low: float, high: float) -> Callable[[Any, str], float | None]:
@@ -210,6 +220,12 @@ HASHED_IDS: Final[Mapping[str, tuple[str, str]]] = {
     "playId": ("play_id", "play"),
     "orderId": ("order_key", "order"),
 }
+# Kept texts that a person may have written: none of them repeats an id of its own event.
+TEXT_COLUMNS: Final = (
+    *(field.column for field in FIELDS.values() if field.read in (_word, text_of, _public_id)),
+    "event_name", "source", "url_domain", "url_path", "referrer_domain", "device_label", "browser", "os",
+    "utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term",
+)  # fmt: skip
 # What a custom event may be measured by is also one of its properties.
 PROPERTIES_OF_CUSTOM: Final = frozenset(FIELDS) - {"country", "region", "city"} | {"value", "currency"}
 _UTM_KEYS: Final = {
@@ -264,7 +280,12 @@ def _referrer_domain(referrer: Any) -> str | None:
     text = referrer.replace("\0", "").strip()[:4000]
     if not text or text.lower() in ("about:blank", "(none)", "none", "(direct)"):
         return ""
-    return reduce_url(text).domain or (normal_domain(text)[:MAX_ID_CHARACTERS] if "/" not in text else None)
+    domain = reduce_url(text).domain
+    if domain or "/" in text or "\\" in text:
+        return domain
+    # A bare name, `android-app` or `google`: anything else may be a piece of a query string.
+    name = re.split(r"[?#]", text, maxsplit=1)[0]
+    return normal_domain(name)[:MAX_ID_CHARACTERS] if _BARE_NAME.fullmatch(name) else None
 
 
 def user_agent_of(value: Any) -> str | None:
@@ -281,16 +302,22 @@ def agent_columns(sent: Mapping[str, Any]) -> dict[str, Any]:
     """`AGENT_COLUMNS` that have a value: ready labels win over what the user agent says."""
     user_agent = user_agent_of(sent.get("userAgent"))
     agent = parse_user_agent(user_agent) if user_agent else None
-    device = _word(sent.get("device"))
-    columns: dict[str, Any] = {"is_bot_agent": device == "bot" or (agent is not None and agent.is_bot)}
+    device = _label(sent.get("device"), 0)
+    is_bot = agent is not None and agent.is_bot
+    columns: dict[str, Any] = {"is_bot_agent": device == "bot" or is_bot}
     if device or agent:
-        columns["device_label"] = device or (agent.device if agent else None)
-        columns["browser"] = text_of(sent.get("browser")) or (agent.browser if agent else None)
-        columns["os"] = text_of(sent.get("os")) or (agent.os if agent else None)
-    else:
-        columns["browser"] = text_of(sent.get("browser"))
-        columns["os"] = text_of(sent.get("os"))
+        columns["device_label"] = device.lower() if device else agent and agent.device
+    columns["browser"] = _label(sent.get("browser"), 1) or (agent.browser if agent else None)
+    columns["os"] = _label(sent.get("os"), 2) or (agent.os if agent else None)
     return columns
+
+
+def _label(value: Any, part: int) -> str | None:
+    """A ready label; where a user agent was sent in its place, that part of what it says."""
+    if isinstance(value, str) and is_agent_text(value):
+        said = parse_user_agent(value.strip()[:1000])[part]
+        return str(said) if said else None
+    return text_of(value, limit=MAX_ID_CHARACTERS if part == 0 else MAX_TEXT_CHARACTERS)
 
 
 def place_columns(location: Any) -> dict[str, Any]:

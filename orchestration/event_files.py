@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-from orchestration.privacy import mask_text
+from orchestration.masking import mask_text
 
 RefusalReason = Literal[
     "no_json",
@@ -129,7 +129,7 @@ def _look_into(landing: Path, folder: Path, view: LandingView, quiet_seconds: fl
         if lower.endswith(UNFINISHED_ENDINGS):
             continue
         if not lower.endswith(ENDINGS) or not entry.is_file(follow_symlinks=False):
-            view.ignored.append(printable(name))
+            view.ignored.append(mask_text(printable(name)))
             continue
         try:
             seen = entry.stat(follow_symlinks=False)

@@ -1,7 +1,7 @@
 """The keys of `metadata` that no rule knows: masked scalars, kept as one JSON text.
 
 Why it exists: custom events and unknown keys are kept, never an error, unless they hold personal data; what
-what is personal is recognised here, by the name of the key and by the value. Not here: keys with a meaning
+is personal is recognised here, by the name of the key and by the value. Not here: keys with a meaning
 (`event_fields.py`).
 """
 
@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import orjson
 
-from orchestration.privacy import mask_text, plain_name
+from orchestration.masking import MASK, SHORTEST_ID_IN_TEXT, is_agent_text, mask_text
+from orchestration.privacy import plain_name
 
 MAX_PROPERTIES: Final = 200
 MAX_TEXT_CHARACTERS: Final = 500
@@ -26,17 +27,27 @@ PERSONAL_KEYS: Final = frozenset(
         "name firstname lastname fullname username displayname email mail emailaddress phone "
         "phonenumber mobilenumber telephone address street streetaddress postcode postalcode "
         "zipcode birthdate birthday dateofbirth ipaddress clientip remoteip useragent userid "
-        "visitorid sessionid eventid password token cookie ssn passport iban creditcard cardnumber"
+        "visitorid sessionid eventid token cookie cookies ssn passport iban session sid sig jwt "
+        "bearer pin otp geohash pluscode what3words"
     ).split()
 )
 # Names that mean a person or an agent by how they end: customer_id, http_user_agent, client-ip.
-_PERSONAL_ENDINGS: Final = re.compile(
+_PERSONAL_NAMES: Final = re.compile(
     r"(email|phone|(user|visitor|customer|client|member|account|person|session|device|login)(id|uid|key|name)?"
-    r"|uid|uuid|guid|useragent|ua|ip|ipaddr|login|birthdate|iban)$"
+    r"|uid|uuid|guid|useragent|ua|ip|ipaddr|login|birthdate|iban"
+    # What opens a door. `prompt_tokens` is a count, `access_token` is none.
+    r"|token|cookie|auth|signature|csrf|xsrf|(access|private|signing|auth|secret)key)$"
+    r"|secret|passw(or)?d|passphrase|apikey|authori[sz]ation|credential|creditcard|cardnumber|sess(ion)?id"
 )
 _COORDINATES: Final = re.compile(r"(lat|lon|lng|latitude|longitude)$")
-_AGENT_TEXT: Final = re.compile(r"Mozilla/\d|AppleWebKit/|\w+/\d+(\.\d+)+ \(")
-_QUERY: Final = re.compile(r"\?[^\s?=&]+=\S*|(?<=\w)#\S*$")
+_COORDINATE_WORDS: Final = frozenset(["lat", "lon", "lng", "latitude", "longitude"])
+_WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+# Under these names a number of seven digits or more is a person's; elsewhere it is an amount or a count.
+_NUMBERED: Final = re.compile(
+    r"phone|mobile|whatsapp|msisdn|(^|home|work|cell)(tel|cell|fax|sms)|card|account|iban|ssn|passport|taxid"
+    r"|nationalid|^(cc|pan|contact|caller|recipient)"
+)
+_PERSONS_NUMBER: Final = 1_000_000
 
 
 def properties(unknown: Mapping[str, Any], event_type: str, secrets: Collection[str]) -> str | None:
@@ -48,12 +59,14 @@ def properties(unknown: Mapping[str, Any], event_type: str, secrets: Collection[
         plain = plain_name(name)
         if plain in PERSONAL_KEYS or (event_type != "custom" and plain in MESSAGE_TEXT_KEYS):
             continue
-        if _PERSONAL_ENDINGS.search(plain) or _repeats(value, secrets):
+        if _PERSONAL_NAMES.search(plain) or _repeats(f"{name}\0{value}", name, str(value), secrets):
             continue
-        if _COORDINATES.search(plain):
-            value = round(value, 1) if isinstance(value, (int, float)) else None
+        if _is_coordinate(name, plain):
+            value = _coarse(value)
+        elif isinstance(value, (int, float)):
+            value = MASK if _is_persons_number(value, plain) else value
         if isinstance(value, str):
-            value = mask_text(_without_query(value.replace("\0", ""))[:MAX_TEXT_CHARACTERS])
+            value = mask_text(value.replace("\0", "")[:MAX_TEXT_CHARACTERS])
         if value is not None and len(kept) < MAX_PROPERTIES:
             kept[mask_text(name.replace("\0", "")[:MAX_NAME_CHARACTERS])] = value
     if not kept:
@@ -61,16 +74,38 @@ def properties(unknown: Mapping[str, Any], event_type: str, secrets: Collection[
     return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS).decode("utf-8")
 
 
-def _repeats(value: Any, secrets: Collection[str]) -> bool:
-    """Whether a value holds an id of its own event, or a user agent."""
-    text = str(value)
-    # Ids of a letter or two are in every text; the value itself is still compared.
-    if any(text == secret or (len(secret) > 3 and secret in text) for secret in secrets):
+def _repeats(both: str, name: str, value: str, secrets: Collection[str]) -> bool:
+    """Whether a name or value holds an id of its own event, or a user agent."""
+    both = both.lower()
+    for secret in secrets:
+        own = secret.lower()
+        # The shortest ids are in every text; the value itself is still compared.
+        if own in both and (len(own) >= SHORTEST_ID_IN_TEXT or own in (name.lower(), value.lower())):
+            return True
+    return is_agent_text(value)
+
+
+def _is_coordinate(name: str, plain: str) -> bool:
+    if _COORDINATES.search(plain):
         return True
-    return _AGENT_TEXT.search(text) is not None
+    return any(word.lower() in _COORDINATE_WORDS for word in _WORDS.findall(name))
 
 
-def _without_query(text: str) -> str:
-    """A URL or path, with or without a scheme, loses its query string and fragment; other text stays."""
-    is_address = text.startswith("/") or "://" in text
-    return re.split(r"[?#]", text, maxsplit=1)[0] if is_address else _QUERY.sub("", text)
+def _coarse(value: Any) -> float | None:
+    """A coordinate in degrees to one decimal; null for any other way to write one."""
+    is_degrees = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= 180
+    return round(value, 1) if is_degrees else None
+
+
+def _is_persons_number(value: float, plain: str) -> bool:
+    if isinstance(value, bool) or abs(value) < _PERSONS_NUMBER:
+        return False
+    return _NUMBERED.search(plain) is not None or _is_card_number(str(value))
+
+
+def _is_card_number(digits: str) -> bool:
+    """15 or 16 digits of a card scheme with a right check digit (Luhn); times begin with 1."""
+    if len(digits) not in (15, 16) or not digits.isdigit() or digits[0] not in "3456":
+        return False
+    doubled = [int(digit) * (1 + at % 2) for at, digit in enumerate(reversed(digits))]
+    return sum(number - 9 * (number > 9) for number in doubled) % 10 == 0

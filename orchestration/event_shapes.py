@@ -21,6 +21,7 @@ from orchestration.event_fields import (
     PLACE_COLUMNS,
     PROPERTIES_OF_CUSTOM,
     SPELLINGS,
+    TEXT_COLUMNS,
     TRAFFIC_COLUMNS,
     TRAFFIC_KEYS,
     Field,
@@ -34,6 +35,7 @@ from orchestration.event_fields import (
     user_agent_of,
 )
 from orchestration.event_properties import properties
+from orchestration.masking import repeats_own_id
 from orchestration.privacy import Keyring, is_consent_refused, reduce_ip, says_something_of_consent
 
 # Event type, the event's own keys, null, the keys of `metadata`; none of their values is null.
@@ -49,6 +51,12 @@ _SCALARS: Final = frozenset({str, int, float, bool})
 _TEXT: Final = frozenset({str})
 _REQUIRED: Final = frozenset({"eventType", "capsuleId", "sessionId", "timestamp"})
 _OWN_IDS: Final = ("capsuleId", "sessionId", "eventId", "userId")
+_PERSONS_IDS: Final = ("sessionId", "eventId", "userId")
+# Every key that becomes a text; numbers, hashed ids, amounts and what is dropped are none.
+_KEPT_TEXTS: Final = frozenset(
+    {*(name for name, field in FIELDS.items() if field.column in TEXT_COLUMNS)}
+    | {*TRAFFIC_KEYS, *AGENT_KEYS, "location"} - {"userAgent"}
+)
 _INNER_IDS: Final = frozenset({*HASHED_IDS, "contentId", "ctaId", "visitorId"})
 _DAY_MILLISECONDS: Final = 86_400_000
 _FIRST_DAY: Final = date(1970, 1, 1).toordinal()
@@ -209,7 +217,24 @@ class EventShape:
         if self.event_type == "custom":
             named = self._memos.event_names.of(inner[self._inner["name"]])
             unfit.update(row for row, name in enumerate(named) if name is None)
-        return unfit | _outside(instants, window)
+        return unfit | self._repeating(own, inner, unfit) | _outside(instants, window)
+
+    def _repeating(self, own: list[Column], inner: list[Column], unfit: set[int]) -> set[int]:
+        """Rows of which a kept text may repeat an own id."""
+        kept = [inner[at] for name, at in self._sent.items() if name in _KEPT_TEXTS]
+        if self.event_type == "custom":
+            kept.append(inner[self._inner["name"]])
+        if not kept:
+            return set()
+        ids = [own[self._own[name]] for name in _PERSONS_IDS if name in self._own]
+        if "visitorId" in self._sent:
+            ids.append(inner[self._sent["visitorId"]])
+        rows = zip(zip(*kept, strict=True), zip(*ids, strict=True), strict=True)
+        return {
+            row
+            for row, (texts, owned) in enumerate(rows)
+            if row not in unfit and repeats_own_id(" ".join(map(str, texts)), _trimmed(owned))
+        }
 
     def _columns(self, own: list[Column], inner: list[Column], instants: Sequence[Any]) -> Columns:
         memos, count = self._memos, len(instants)
@@ -361,6 +386,10 @@ class EventShape:
 def text_of_id(value: Any) -> str | None:
     """An id as sent, trimmed; its length was asked before."""
     return text_of(value, masked=False, limit=MAX_ID_CHARACTERS)
+
+
+def _trimmed(ids: Sequence[Any]) -> list[str]:
+    return [trimmed for one in ids if (trimmed := str(one).strip())]
 
 
 def _not_scalar(column: Column) -> set[int]:

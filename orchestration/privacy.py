@@ -1,8 +1,9 @@
-"""What happens to personal data at the door: keys, salts, reduction, masking, consent.
+"""What happens to personal data at the door: keys, salts, reduction, consent.
 
 Why it exists: everything here runs before the first durable write, so that archive, warehouse, logs
 and exports never hold an IP address, a user agent, or a raw id. Rules: METRICS.md, "Privacy".
-Not here: which key of an event means what (`admission.py`), erasure and retention.
+Not here: what is masked inside a text (`masking.py`), which key of an event means what (`event_fields.py`),
+erasure and retention.
 
 Plain hashes of IPv4 addresses are reversed in 40 minutes on two cores; hence keyed hashes whose key
 lies in `secrets/`, outside the warehouse.
@@ -24,19 +25,11 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
+from orchestration.masking import mask_text
+
 KEY_CHARACTERS: Final = 24
 _REMEMBERED_KEYS: Final = 200_000
 SALT_LIFETIME: Final = timedelta(hours=48)
-
-MASK: Final = "[masked]"
-_EMAIL: Final = re.compile(r"[^\s@<>\"'(),;:]+(?:@|%40)[^\s@<>\"'(),;:/?&#]+", re.IGNORECASE)
-_IPV4: Final = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")
-_IPV6: Final = re.compile(r"(?<![\w:])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f.]*(?:%\w+)?", re.IGNORECASE)
-# Seven digits or more with the separators people put into phone numbers.
-_PHONE: Final = re.compile(r"\+?\(?\d(?:[\s().\-/]{0,2}\d){6,}")
-_ISO_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
-_DIGITS: Final = re.compile(r"\d{6,}")
-_MAY_NEED_MASK: Final = re.compile(r"@|%40|\d|::", re.IGNORECASE)
 
 _TRUE_WORDS: Final = frozenset(["true", "1", "yes", "y", "on"])
 _FALSE_WORDS: Final = frozenset(["false", "0", "no", "n", "off"])
@@ -49,6 +42,7 @@ _CONSENT_WORDS: Final = _TRUE_WORDS | frozenset(
 _MEASURING_PURPOSES: Final = frozenset(
     ["analytics", "analytics_storage", "statistics", "measurement", "performance"]
 )
+_MAX_PARAMETERS: Final = 200
 _CONSENT_NAME: Final = "consent"
 _SIGNAL_NAMES: Final = frozenset(["dnt", "donottrack", "gpc", "globalprivacycontrol", "secgpc"])
 _CLICK_IDS: Final = (
@@ -204,26 +198,6 @@ def reduce_ip(text: str) -> str | None:
     return str(ipaddress.ip_network((address, prefix), strict=False))
 
 
-def mask_text(text: str) -> str:
-    """Free text without e-mail addresses, IP addresses, phone numbers and runs of 6 digits or more."""
-    if not _MAY_NEED_MASK.search(text):
-        return text
-    masked = _EMAIL.sub(MASK, text)
-    masked = _IPV6.sub(_mask_address, masked)
-    masked = _IPV4.sub(MASK, masked)
-    masked = _PHONE.sub(_mask_phone, masked)
-    return _DIGITS.sub(MASK, masked)
-
-
-def _mask_address(found: re.Match[str]) -> str:
-    # 10:30:45 has the shape of an IPv6 address and is none.
-    return found.group() if reduce_ip(found.group()) is None else MASK
-
-
-def _mask_phone(found: re.Match[str]) -> str:
-    return found.group() if _ISO_DATE.fullmatch(found.group()) else MASK
-
-
 @dataclass(frozen=True, slots=True)
 class ReducedUrl:
     """What is kept of a URL. `domain` is null when the text is no URL."""
@@ -249,7 +223,7 @@ def reduce_url(text: str) -> ReducedUrl:
     try:
         parts = urlsplit(candidate)
         domain = normal_domain(parts.hostname or "")
-        query = parse_qsl(parts.query, max_num_fields=200)
+        query = parse_qsl("&".join(parts.query.split("&", _MAX_PARAMETERS)[:_MAX_PARAMETERS]))
     except ValueError:
         return ReducedUrl(None)
     utm = {
@@ -259,7 +233,8 @@ def reduce_url(text: str) -> ReducedUrl:
     }
     sent = {name.lower() for name, value in query if value}
     click_id = next((name for name in _CLICK_IDS if name in sent), None)
-    return ReducedUrl(domain or None, mask_text(parts.path) or None, utm, click_id)
+    # Some servers write a session behind a semicolon.
+    return ReducedUrl(domain or None, mask_text(parts.path.split(";", 1)[0]) or None, utm, click_id)
 
 
 _UTM_NAMES: Final = frozenset({"utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term"})

@@ -38,6 +38,9 @@ VALUES: list[Any] = [
     "tab\there", "nul\0here", ' "spaced" : value', "u\u2028v",
     {"country": "US", "city": "Austin"}, {}, [], [1, {"a": 2}], DEEP,
     {"analytics": "denied"}, ["analytics"], {"deep": {"er": {"est": 1}}}, "doc-1", "s-1", "e-1", "u-1", "v-1",
+    "by U-1 today", "https://t.co/x%2Ds-1/E-9?utm_content=a+s%2D1", "tel=0612345678", "see https://z.org/?t=1",
+    "a?b=c", "48.8566,2.3522", "Bearer abcdefgh", "dave\uff20x.com", "user-long-1", "USER-LONG-1 here",
+    4111111111111111, 12000000,
 ]  # fmt: skip
 # What needs no look at the line itself: scalars without escapes.
 PLAIN_VALUES = [
@@ -123,7 +126,7 @@ def _own_value(chance: random.Random, name: str, shape: dict[str, Any]) -> Any:
     if name == "sessionId":
         return chance.choice([*SESSIONS, 1.5, None] if is_dirty else SESSIONS[:2])
     if name in ("eventId", "userId"):
-        clean = [f"{name[0]}-{chance.randint(1, 9)}", f"{name[0]}-1 ", "x" * 256]
+        clean = [f"{name[0]}-{chance.randint(1, 9)}", f"{name[0]}-1 ", "x" * 256, "user-long-1"]
         return chance.choice(["", "  ", None, 7, [], "x" * 257] if is_dirty else clean)
     return chance.choice(VALUES)
 

@@ -1,12 +1,20 @@
 """Keys, salts, reduction and masking."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from orchestration.privacy import Keyring, mask_text, reduce_ip, reduce_url
+from orchestration.admission import AdmissionRules, Rejected, admit_line
+from orchestration.admission_workers import admitted_blocks
+from orchestration.event_files import view_landing
+from orchestration.line_blocks import LineBlock
+from orchestration.masking import mask_id, mask_text
+from orchestration.privacy import Keyring, reduce_ip, reduce_url
 from orchestration.user_agents import parse_user_agent
+from tests.event_lines import event, lines
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -97,3 +105,126 @@ def test_a_user_agent_becomes_device_browser_and_system(
     sent: str, device: str, browser: str, system: str | None, is_bot: bool
 ) -> None:
     assert parse_user_agent(sent) == (device, browser, system, is_bot)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("see https://z.com/a?t=secret now", "see https://z.com/a now"),
+        ("/pricing?session=secret", "/pricing"),
+        ("newsletter?t=secret", "newsletter"),
+        ("https:\\\\[bad?t=secret", "https:\\\\[bad"),
+        ("example.com/a#secret", "example.com/a"),
+        ("https://me:secret@z.com/a", "https://z.com/a"),
+        ("learn C#", "learn C#"),
+        ("why? because", "why? because"),
+        ("dave\uff20x.com", "[masked]"),
+        ("eve(at)x.com", "[masked]"),
+        ("jane%2540x.com", "[masked]"),
+        ("Authorization: Bearer secretsecret", "Authorization: [masked]"),
+        ("eyJhbGciOi.c2VjcmV0.sig here", "[masked] here"),
+        ("access_token=secret", "[masked]"),
+        ("at 48.8566,2.3522", "at 48.8,2.3"),
+        ("Mozilla/5.0 (X11; secret) Firefox/1", "[masked]"),
+    ],
+)
+def test_addresses_tokens_agents_and_places_in_free_text_are_masked(sent: str, kept: str) -> None:
+    assert mask_text(sent) == kept
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("doc-1234567", "doc-1234567"),
+        ("0f8fad5b-d9cb-469f-a165-70867728950e", "0f8fad5b-d9cb-469f-a165-70867728950e"),
+        ("john%40x.com", "[masked]"),
+        ("203.0.113.77", "[masked]"),
+        ("capsule +33612345699", "capsule [masked]"),
+        ("https://z.com/d?t=secret", "https://z.com/d"),
+    ],
+)
+def test_the_id_of_a_thing_keeps_its_digits_and_loses_what_is_personal(sent: str, kept: str) -> None:
+    assert mask_id(sent) == kept
+
+
+# What each event tells of a person; every value holds "secret", an id of the event or one of `NUMBERS`.
+HOSTILE: list[tuple[str, dict[str, Any]]] = [
+    ("view", {"source": "/pricing?session=secret"}),
+    ("view", {"source": "https://[bad/?t=secret"}),
+    ("view", {"source": "https://ex.com/?t=secret&" + "&".join(f"a{n}=1" for n in range(250))}),
+    ("view", {"referrer": "t=secret"}),
+    ("view", {"referrer": "example?t=secret"}),
+    ("view", {"referrer": "https:\\\\[bad?t=secret"}),
+    ("view", {"url": "https://ex.com/c/sess-RAW-123;jsessionid=secret?x=1"}),
+    ("view", {"url": "https://ex.com/u/USER%2Draw-9/home"}),
+    ("view", {"utmContent": "user-RAW-9", "utmTerm": "https://z.com/?t=secret"}),
+    ("view", {"url": "https://ex.com/a?utm_content=https%3A%2F%2Fz.com%2F%3Ft%3Dsecret"}),
+    ("view", {"device": "Mozilla/5.0 (secret)", "browser": "Mozilla/5.0 (secret)"}),
+    ("view", {"os": "AppleWebKit/secret"}),
+    ("view", {"location": "48.8566,2.3522", "city": "48.8566 2.3522"}),
+    ("view", {"geo": "48.8566,2.3522", "geo_lat_deg": 48.8566, "latE7": 488566000}),
+    ("interaction", {"action": "Mozilla/5.0 (secret)"}),
+    ("interaction", {"action": "message", "role": "user", "topic": "about user-raw-9"}),
+    ("interaction", {"action": "search", "query": "https://z.com/?t=secret for visit-RAW-5"}),
+    ("interaction", {"action": "cta_click", "ctaId": "https://z.com/d?t=secret", "ctaLabel": "user-raw-9"}),
+    ("content_access", {"contentId": "https://z.com/d?t=secret", "contentTitle": "https://z.com/?t=secret"}),
+    ("conversion", {"conversionType": "user-raw-9", "value": "1", "currency": "EUR"}),
+    ("custom", {"name": "by user-RAW-9", "owner": "USER-raw-9", "user-raw-9": True}),
+    ("custom", {"name": "x", "tel": 33612345678, "mobile": 33612345678, "card": 4111111111111111}),
+    ("custom", {"name": "x", "n": 4111111111111111, "whatsapp": "+33612345678"}),
+    ("custom", {"name": "x", "auth": "a.secret", "authorization": "Bearer secretsecret", "apiKey": "secret"}),
+    ("custom", {"name": "x", "sessionToken": "secret", "access_token": "secret", "client-secret": "secret"}),
+]  # fmt: skip
+TRACES = (
+    "secret",
+    "raw-9",
+    "raw-123",
+    "raw-5",
+    "evt-raw",
+    "8.8566",
+    "88566",
+    "2.3522",
+    "33612345678",
+    "411111",
+)
+
+
+def test_hostile_personal_data_reaches_no_column(tmp_path: Path) -> None:
+    rules = AdmissionRules(Keyring(tmp_path, NOW), NOW, None)
+    own = {"userId": "user-RAW-9", "sessionId": "sess-RAW-123"}
+    sent = [
+        event(
+            eventType=kind, eventId=f"evt-RAW-{number}", metadata=told | {"visitorId": "visit-RAW-5"}, **own
+        )
+        for number, (kind, told) in enumerate(HOSTILE)
+    ]
+    # Three of a kind, so that the shapes are read by column where that is possible.
+    tables = admitted_blocks([LineBlock(1, lines(*sent, *sent, *sent))], rules)
+    rows = [row for table in tables for row in table.to_pylist()]
+    assert [row["outcome"] for row in rows] == ["accepted"] * 3 * len(HOSTILE)
+    for row in rows:
+        kept = " ".join(str(value) for value in row.values() if isinstance(value, str)).lower()
+        assert [trace for trace in TRACES if trace in kept] == [], row
+
+
+def test_counts_are_kept_and_words_with_a_meaning_survive_an_id_of_that_name(tmp_path: Path) -> None:
+    rules = AdmissionRules(Keyring(tmp_path, NOW), NOW, None)
+    told = {"name": "played", "views": 12_000_000, "prompt_tokens": 1_234_567, "role": "user"}
+    (table,) = admitted_blocks(
+        [LineBlock(1, lines(event(eventType="custom", userId="user", metadata=told)))], rules
+    )
+    (row,) = table.to_pylist()
+    assert row["role"] == "user"
+    assert json.loads(row["properties"])["views"] == 12_000_000
+    assert json.loads(row["properties"])["prompt_tokens"] == 1_234_567
+
+
+def test_the_capsule_of_a_rejected_line_and_an_ignored_name_are_masked(tmp_path: Path) -> None:
+    rules = AdmissionRules(Keyring(tmp_path / "secrets", NOW), NOW, None)
+    (line,) = [lines(event(capsuleId="of ivan@x.com +33612345699", timestamp="never"))]
+    rejected = admit_line(line.strip(), rules)
+    assert isinstance(rejected, Rejected)
+    assert rejected.capsule_id == "of [masked] [masked]"
+    (tmp_path / "landing").mkdir()
+    (tmp_path / "landing" / "x mary@leak.com.csv").write_text("x")
+    assert view_landing(tmp_path / "landing", 0, 0).ignored == ["x [masked]"]
