@@ -2,7 +2,7 @@
 
 Why it exists: the sealed file is what a transaction loads and what `engagement recover` starts from, so it
 is whole and on disk before anything is committed, and as free of personal data as the warehouse.
-Not here: which lines are accepted (`admission.py`), duplicates across files (`raw_events.py`).
+Not here: which lines are accepted (`admission.py`), duplicates across files (`verdicts.py`).
 """
 
 import os

@@ -7,8 +7,11 @@ Not here: reading (`line_reader.py`), what a line means (`admission.py`), what i
 (`raw_events.py`).
 """
 
+import errno
+import itertools
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, get_args
@@ -46,6 +49,8 @@ UNFINISHED_ENDINGS: Final = (".tmp", ".part")
 
 # Names up to 255 bytes are what file systems take; `.reason` and a prefix must fit in.
 _MAX_NAME_BYTES: Final = 230
+# A path has 4,095 bytes at most; deeper files lie beside the others once they are moved.
+_MAX_FOLDER_BYTES: Final = 1500
 
 
 class FileRefused(Exception):
@@ -104,64 +109,134 @@ class LandingView:
 def view_landing(landing: Path, quiet_seconds: float, now: float, *, subfolder: str = "") -> LandingView:
     """Looks through the landing folder (or its `catalog/`), sub-folders included, links never followed.
 
-    A file is complete when it did not change for `quiet_seconds` before `now` (seconds of the epoch).
+    A file is complete when it did not change for `quiet_seconds` before `now` (seconds of the epoch). What
+    the system refuses to show is named among the ignored, with its reason.
     """
     view = LandingView([], [], [])
-    _look_into(landing, landing / subfolder if subfolder else landing, view, quiet_seconds, now)
+    root = landing / subfolder
+    # Not by recursion: folders may be nested deeper than Python's stack.
+    waiting = [root] if is_own_folder(root) or root == landing else []
+    while waiting:
+        folder = waiting.pop()
+        try:
+            entries = list(os.scandir(folder))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            view.ignored.append(_ignored(folder, landing, error))
+            continue
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                if folder != landing or entry.name not in OWN_FOLDERS:
+                    waiting.append(Path(entry.path))
+                continue
+            _look_at(entry, landing, view, quiet_seconds, now)
     view.complete.sort(key=lambda file: (file.modified_ns, file.name))
     return view
 
 
-def _look_into(landing: Path, folder: Path, view: LandingView, quiet_seconds: float, now: float) -> None:
+def _look_at(
+    entry: os.DirEntry[str], landing: Path, view: LandingView, quiet_seconds: float, now: float
+) -> None:
+    path = Path(entry.path)
+    lower = entry.name.lower()
+    if lower.endswith(UNFINISHED_ENDINGS):
+        return
+    if not lower.endswith(ENDINGS) or not entry.is_file(follow_symlinks=False):
+        view.ignored.append(_ignored(path, landing))
+        return
     try:
-        entries = list(os.scandir(folder))
+        seen = entry.stat(follow_symlinks=False)
     except FileNotFoundError:
         return
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            if folder != landing or entry.name not in OWN_FOLDERS:
-                _look_into(landing, Path(entry.path), view, quiet_seconds, now)
-            continue
-        name = str(Path(entry.path).relative_to(landing))
-        lower = entry.name.lower()
-        if lower.endswith(UNFINISHED_ENDINGS):
-            continue
-        if not lower.endswith(ENDINGS) or not entry.is_file(follow_symlinks=False):
-            view.ignored.append(mask_text(printable(name)))
-            continue
-        try:
-            seen = entry.stat(follow_symlinks=False)
-        except FileNotFoundError:
-            continue
-        file = LandedFile(
-            Path(entry.path), name, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino
-        )
-        # The change time moves with every write and cannot be set back, as `cp -p` does with the other.
-        quiet_since = seen.st_ctime_ns / 1e9
-        (view.complete if now - quiet_since >= quiet_seconds else view.growing).append(file)
+    except OSError as error:
+        view.ignored.append(_ignored(path, landing, error))
+        return
+    name = str(path.relative_to(landing))
+    file = LandedFile(path, name, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino)
+    # The change time moves with every write and cannot be set back, as `cp -p` does with the other.
+    quiet_since = seen.st_ctime_ns / 1e9
+    (view.complete if now - quiet_since >= quiet_seconds else view.growing).append(file)
+
+
+def _ignored(path: Path, landing: Path, error: OSError | None = None) -> str:
+    name = shown_path(path, landing)
+    if len(name) > _MAX_NAME_BYTES:
+        name = f"{name[: _MAX_NAME_BYTES // 2]}…{name[-_MAX_NAME_BYTES // 2 :]}"
+    return f"{name} ({error.strerror})" if error else name
+
+
+def is_own_folder(folder: Path) -> bool:
+    """Whether it is a folder and no link to one."""
+    return folder.is_dir() and not folder.is_symlink()
 
 
 def retire(file: LandedFile, folder: Path, content_hash: str) -> Path:
-    """Moves a file into `folder` under a name that never overwrites another; returns where it is now."""
+    """Moves a file into `folder` under a name that is free, whatever is in the way; returns where it is now.
+
+    Never overwrites, never goes through a link.
+    """
+    for target in _names_for(file, folder, content_hash):
+        try:
+            if _has_way(folder, target.parent) and not _is_taken(target):
+                file.path.replace(target)
+                return target
+        except OSError as error:
+            if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
+                raise
+    raise AssertionError("names never end")
+
+
+def _names_for(file: LandedFile, folder: Path, content_hash: str) -> Iterator[Path]:
+    """As it landed; with a part of the hash; then that beside all others, with a number if need be."""
     target = folder / file.name
-    if len(os.fsencode(target.name)) > _MAX_NAME_BYTES:
-        # The end of the name holds its ending; bytes are cut, so that no file system says no.
-        target = target.with_name(os.fsdecode(os.fsencode(target.name)[-_MAX_NAME_BYTES // 2 :]))
-    if os.path.lexists(target):
-        target = target.with_name(f"{content_hash[:12]}-{target.name}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    file.path.replace(target)
-    return target
+    # The end of the name holds its ending; bytes are cut, so that no file system says no.
+    is_long = len(os.fsencode(target.name)) > _MAX_NAME_BYTES
+    short = os.fsdecode(os.fsencode(target.name)[-_MAX_NAME_BYTES // 2 :]) if is_long else target.name
+    prefixed = f"{content_hash[:12]}-{short}"
+    if len(os.fsencode(str(target.parent))) <= _MAX_FOLDER_BYTES:
+        yield target.with_name(short)
+        yield target.with_name(prefixed)
+    yield folder / prefixed
+    for number in itertools.count(2):
+        yield folder / f"{content_hash[:12]}-{number}-{short}"
+
+
+def _has_way(folder: Path, inner: Path) -> bool:
+    """Makes the folders down to `inner`; false when a file or a link is in the way."""
+    folder.mkdir(exist_ok=True)
+    for part in inner.relative_to(folder).parts:
+        folder = folder / part
+        if os.path.lexists(folder) and not is_own_folder(folder):
+            return False
+        folder.mkdir(exist_ok=True)
+    return True
+
+
+def _is_taken(target: Path) -> bool:
+    return os.path.lexists(target) or os.path.lexists(reason_file(target))
 
 
 def refuse(file: LandedFile, landing: Path, refusal: FileRefused) -> Path:
     """Moves a file to `refused/` with a `.reason` beside it that says why and what to do."""
     target = retire(file, landing / "refused", f"{file.inode:012x}")
-    reason_file = target.with_name(f"{target.name}.reason")
-    reason_file.write_text(f"{refusal.reason}: {refusal}\n", encoding="utf-8")
+    write_reason(target, refusal)
     return target
+
+
+def reason_file(path: Path) -> Path:
+    """Where it is said why a file was refused."""
+    return path.with_name(f"{path.name}.reason")
+
+
+def write_reason(path: Path, refusal: FileRefused) -> None:
+    """Says beside a refused file why; a link in its place is removed, not followed."""
+    reason = reason_file(path)
+    reason.unlink(missing_ok=True)
+    with reason.open("x", encoding="utf-8") as text:
+        text.write(f"{refusal.reason}: {refusal}\n")
 
 
 def wipe_folder(folder: Path) -> None:

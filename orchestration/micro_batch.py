@@ -5,6 +5,7 @@ time, settings and a way to say things are parameters.
 Not here: the transaction (`raw_events.py`), dbt (`dbt_runner.py`), the publication (`publication.py`).
 """
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -17,6 +18,7 @@ from orchestration.catalog import CatalogueRows, archive_catalogue, load_catalog
 from orchestration.event_files import (
     LandedFile,
     LandingView,
+    is_own_folder,
     shown_path,
     view_landing,
     wipe_folder,
@@ -24,6 +26,8 @@ from orchestration.event_files import (
 from orchestration.journal import BatchRecord, JournalFile, newest_record_id, wipe_drafts, write_record
 from orchestration.opt_outs import OptOuts
 from orchestration.originals import (
+    LOADED,
+    REFUSED,
     delete_old,
     put_away,
     put_away_refused,
@@ -116,6 +120,13 @@ def view_pending(settings: Settings) -> LandingView:
             f"The landing folder {settings.landing} {problem}. Create it, or set ENGAGEMENT_LANDING "
             "to the folder your event files arrive in."
         )
+    for name in (LOADED, REFUSED):
+        folder = settings.landing / name
+        if os.path.lexists(folder) and not is_own_folder(folder):
+            raise LandingMissing(
+                f"{folder} is a link or a file; files that were read are moved there. Remove it: a folder is "
+                "made in its place."
+            )
     now = time.time()
     events = view_landing(settings.landing, settings.quiet_seconds, now)
     catalogue = view_landing(settings.landing, settings.quiet_seconds, now, subfolder="catalog")

@@ -4,9 +4,10 @@ Why it exists: a writer that pauses for longer than the quiet time goes on writi
 loaded, or refused as cut short, and moved away; those bytes must not be lost. So the size and the
 modification time of every file as it was read are on disk before it is moved, and a file that no longer
 looks like that waits to be loaded again. Lines that were there before are duplicates then.
-Not here: reading files (`event_files.py`), the order of steps (`micro_batch.py`).
+Not here: reading files (`line_reader.py`), the order of steps (`micro_batch.py`).
 """
 
+import contextlib
 import fcntl
 import os
 import re
@@ -21,8 +22,11 @@ from orchestration.event_files import (
     FileRefused,
     LandedFile,
     LandingView,
+    is_own_folder,
+    reason_file,
     refuse,
     retire,
+    write_reason,
 )
 from orchestration.settings import Settings
 
@@ -79,13 +83,13 @@ def put_away(file: LandedFile, settings: Settings, content_hash: str) -> None:
     if file.is_unchanged():
         retire(file, folder, content_hash)
         if is_original(file, settings):
-            _reason_file(file.path).unlink(missing_ok=True)
+            reason_file(file.path).unlink(missing_ok=True)
 
 
 def put_away_refused(file: LandedFile, settings: Settings, refusal: FileRefused) -> Path:
     """Moves a refused, remembered file to `refused/` with its `.reason` beside it; returns where it is."""
     if file.path.is_relative_to(settings.landing / REFUSED):
-        _reason_file(file.path).write_text(f"{refusal.reason}: {refusal}\n", encoding="utf-8")
+        write_reason(file.path, refusal)
         return file.path
     return refuse(file, settings.landing, refusal)
 
@@ -151,16 +155,16 @@ def _originals(settings: Settings) -> Iterator[tuple[Path, Path, os.stat_result]
     """Regular files under `loaded/` and `refused/`: that folder, path, state. Links are not followed."""
     for name in (LOADED, REFUSED):
         folder = settings.landing / name
-        waiting = [str(folder)]
+        waiting = [str(folder)] if is_own_folder(folder) else []
         while waiting:
             try:
                 entries = list(os.scandir(waiting.pop()))
-            except (FileNotFoundError, NotADirectoryError):
+            except OSError:
                 continue
             for entry in entries:
                 try:
                     seen = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:
+                except OSError:
                     continue
                 if stat.S_ISDIR(seen.st_mode):
                     waiting.append(entry.path)
@@ -188,12 +192,16 @@ def _may_be_written_to(path: Path, age_seconds: float) -> bool:
     return False
 
 
-def _reason_file(path: Path) -> Path:
-    return path.with_name(f"{path.name}.reason")
-
-
 def _remove_empty_folders(folder: Path) -> None:
-    for name, _, _ in os.walk(folder, topdown=False):
-        path = Path(name)
-        if path != folder and not any(path.iterdir()):
+    """Not by recursion: see `_originals`. A folder that holds something stays."""
+    waiting, found = [folder], []
+    while waiting:
+        with contextlib.suppress(OSError):
+            inner = [
+                Path(entry.path) for entry in os.scandir(waiting.pop()) if entry.is_dir(follow_symlinks=False)
+            ]
+            found.extend(inner)
+            waiting.extend(inner)
+    for path in reversed(found):
+        with contextlib.suppress(OSError):
             path.rmdir()

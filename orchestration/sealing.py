@@ -68,9 +68,7 @@ def seal_all(
             else:
                 found.refused.append((file, refusal))
             continue
-        except (DiskFull, MemoryShort):
-            raise
-        except OSError:
+        except (DiskFull, MemoryShort, OSError):
             raise
         except Exception as error:  # noqa: BLE001 (one file must never keep the others from being loaded)
             found.refused.append((file, FileRefused("unexpected_error", type(error).__name__)))

@@ -1,8 +1,10 @@
 """The state of an installation, read from the current publication and the folders; never the warehouse.
 
-Not here: printing (`cli.py`).
+Not here: printing (`printing.py`).
 """
 
+import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -67,7 +69,7 @@ def _quality(settings: Settings) -> dict[str, Any] | None:
 
 def _landing(settings: Settings) -> dict[str, Any]:
     refused = settings.landing / "refused"
-    count = len(list(refused.rglob("*.reason"))) if refused.is_dir() else 0
+    count = sum(entry.name.endswith(".reason") for entry in _files_below(refused))
     try:
         view = view_pending(settings)
     except LandingMissing:
@@ -124,4 +126,19 @@ def _rows(marts: Path, query: str) -> list[dict[str, Any]]:
 
 
 def _folder_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0
+    return sum(entry.stat(follow_symlinks=False).st_size for entry in _files_below(folder))
+
+
+def _files_below(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Regular files; not by recursion, since strangers may nest folders deeper than Python's stack."""
+    waiting = [str(folder)]
+    while waiting:
+        try:
+            entries = list(os.scandir(waiting.pop()))
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(entry.path)
+            elif entry.is_file(follow_symlinks=False):
+                yield entry

@@ -3,21 +3,24 @@
 import gzip
 import io
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestration import archive
-from orchestration.event_files import LineReader
-from orchestration.micro_batch import load_pending
+from orchestration.line_reader import LineReader
+from orchestration.micro_batch import LandingMissing, load_pending
 from orchestration.raw_events import Accounting
 from orchestration.settings import Settings
+from orchestration.status import state_of
 from orchestration.warehouse import WarehouseBusy, writer_lock
 from tests.event_lines import event, line, lines
 from tests.test_raw_events import no_gaps, rows
@@ -193,3 +196,108 @@ def test_a_warehouse_that_another_program_has_open_is_no_damage(settings: Settin
         load_pending(settings)
     holder.communicate("\n", timeout=60)
     assert load_pending(settings).accounting.accepted == 1
+
+
+def test_a_folder_named_like_a_file_that_is_put_away_blocks_nothing(settings: Settings) -> None:
+    for name, content in [("a.ndjson", lines(event())), ("bad.ndjson", b"prose\n")]:
+        (settings.landing / name).write_bytes(content)
+        load_pending(settings)
+        (settings.landing / name).mkdir()
+    (settings.landing / "a.ndjson" / "in.ndjson").write_bytes(lines(event(eventId="e2")))
+    (settings.landing / "bad.ndjson" / "in.ndjson").write_bytes(b"more prose\n")
+    (settings.landing / "later.ndjson").write_bytes(lines(event(eventId="e3")))
+    summary = load_pending(settings)
+    assert summary.accounting == Accounting(received=2, accepted=2)
+    assert list(summary.refused) == ["bad.ndjson/in.ndjson"]
+    assert len([path for path in (settings.landing / "loaded").iterdir() if path.is_file()]) == 3
+    refused = {path.name for path in (settings.landing / "refused").iterdir()}
+    assert len(refused) == 4
+    assert len([name for name in refused if name.endswith(".reason")]) == 2
+    assert load_pending(settings).accounting == Accounting()
+
+
+def nest(settings: Settings, name: str, depth: int) -> None:
+    """Folders in one another by way of the working folder, whatever the length of the path."""
+    before = Path.cwd()
+    os.chdir(settings.landing)
+    try:
+        for _ in range(depth):
+            Path(name).mkdir()
+            os.chdir(name)
+        Path("x.ndjson").write_bytes(lines(event(eventId=f"{name[0]}{depth}")))
+    finally:
+        os.chdir(before)
+
+
+def test_deep_folders_and_long_paths_block_nothing(settings: Settings) -> None:
+    (settings.landing / "good.ndjson").write_bytes(lines(event()))
+    nest(settings, "d", 1200)
+    nest(settings, "p" * 200, (4060 - len(str(settings.landing))) // 201)
+    # Its folder is beyond what the system opens by one path.
+    nest(settings, "q" * 200, 25)
+    summary = load_pending(settings)
+    assert summary.accounting == Accounting(received=3, accepted=3)
+    (ignored,) = summary.ignored
+    assert ignored.startswith("qqq")
+    assert ignored.endswith("(File name too long)")
+    assert len(ignored) < 300
+    assert load_pending(settings).accounting == Accounting()
+    assert len(list((settings.landing / "loaded").iterdir())) == 3
+    assert state_of(settings, datetime.now(UTC))["landing"]["pending"] == 0
+
+
+def test_a_folder_that_cannot_be_read_is_named_and_blocks_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked = settings.landing / "locked"
+    locked.mkdir()
+    (settings.landing / "good.ndjson").write_bytes(lines(event()))
+    scan = os.scandir
+
+    def refusing(path: Any) -> Any:
+        # As for a folder of mode 000; the superuser, who may run this test, is refused nothing.
+        if path == locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    summary = load_pending(settings)
+    assert summary.accounting == Accounting(received=1, accepted=1)
+    assert summary.ignored == ["locked (Permission denied)"]
+
+
+def test_links_in_the_place_of_own_folders_are_never_followed(settings: Settings, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "capsules.ndjson").write_bytes(b'{"capsuleId": "c", "name": "C"}\n')
+    landing = settings.landing
+    (landing / "catalog").rmdir()
+    (landing / "catalog").symlink_to(outside)
+    for own in ("loaded", "refused"):
+        (landing / own).mkdir()
+        (landing / own / "sub").symlink_to(outside)
+        (landing / own / "bad.ndjson.reason").symlink_to(outside / "reason")
+    (landing / "sub").mkdir()
+    (landing / "sub" / "x.ndjson").write_bytes(lines(event()))
+    (landing / "sub" / "y.ndjson").write_bytes(b"prose\n")
+    (landing / "bad.ndjson").write_bytes(b"prose too\n")
+    summary = load_pending(settings)
+    assert summary.accounting == Accounting(received=1, accepted=1)
+    assert sorted(summary.refused) == ["bad.ndjson", "sub/y.ndjson"]
+    assert summary.catalogues == []
+    assert summary.ignored == ["catalog"]
+    assert [path.name for path in outside.iterdir()] == ["capsules.ndjson"]
+
+
+@pytest.mark.parametrize("own", ["loaded", "refused"])
+@pytest.mark.parametrize("is_link", [True, False])
+def test_what_is_no_folder_in_the_place_of_one_is_named(
+    own: str, is_link: bool, settings: Settings, tmp_path: Path
+) -> None:
+    path = settings.landing / own
+    path.symlink_to(tmp_path) if is_link else path.write_text("x")
+    (settings.landing / "a.ndjson").write_bytes(lines(event()))
+    with pytest.raises(LandingMissing, match=re.escape(f"{path} is a link or a file")):
+        load_pending(settings)
+    path.unlink()
+    assert load_pending(settings).accounting == Accounting(received=1, accepted=1)
