@@ -13,6 +13,7 @@ from app.chart_parts import (
     BAR_SIZE,
     BAR_STEP,
     BARS_MARGIN,
+    EARLIER_COLOUR,
     MOST_SPREAD,
     STACK_HEIGHT,
     TREND_HEIGHT,
@@ -51,7 +52,7 @@ def bars(
         for row in rows
     ]
     # Beside the longest bar its value must still fit.
-    room = 1.35 if with_share else 1.22
+    room = 1.5 if with_share else 1.22
     largest = max((row[value] or 0 for row in rows), default=0)
     base = alt.Chart(values(shown)).encode(
         y=alt.Y(
@@ -207,7 +208,7 @@ def intervals(rows: Sequence[Row], label: str, title: str) -> Chart:
     scale = alt.Scale(domain=[0, largest * 1.3])
     axis = alt.Axis(title=None, format=".1~%", tickCount=4, grid=True)
     return alt.layer(
-        base.mark_rule(strokeWidth=3, opacity=0.5).encode(
+        base.mark_rule(strokeWidth=3, color=EARLIER_COLOUR).encode(
             x=alt.X("low:Q", scale=scale, axis=axis), x2="high:Q"
         ),
         base.mark_point(size=90, opacity=1, strokeWidth=2).encode(

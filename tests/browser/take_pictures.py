@@ -21,8 +21,9 @@ WIDE, NARROW = 1440, 390
 
 
 def settle(page: Page) -> None:
-    """Waits until the height of the page has not changed for a second and a half."""
+    """Waits until the page is computed and its height has not changed for a second and a half."""
     page.get_by_role("heading", level=1).wait_for(timeout=60_000)
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
     height, same = 0, 0
     while same < 5:
         page.wait_for_timeout(300)
