@@ -17,6 +17,7 @@ import orjson
 from orchestration.event_fields import FieldProblem
 from orchestration.event_files import FileRefused, LandedFile
 from orchestration.journal import BatchRecord, FileKind, make_durable
+from orchestration.limits import DEFAULT_LIMITS, Limits
 from orchestration.line_reader import LineReader
 from orchestration.masking import mask_text
 from orchestration.raw_events import next_file_id, roll_back, write_file_rows
@@ -61,9 +62,9 @@ def catalogue_of(file: LandedFile) -> FileKind | None:
     return next((name for name in CATALOGUES if stem == name or stem.startswith(f"{name}-")), None)
 
 
-def read_catalogue(file: LandedFile, catalogue: FileKind) -> CatalogueRows:
+def read_catalogue(file: LandedFile, catalogue: FileKind, limits: Limits = DEFAULT_LIMITS) -> CatalogueRows:
     """Reads a catalogue file to its end. Raises `FileRefused`."""
-    reader = LineReader(file)
+    reader = LineReader(file, limits)
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
     problems: list[str] = []
     for number, line in reader:
@@ -150,14 +151,16 @@ def load_catalogue(connection: duckdb.DuckDBPyConnection, archive: Path, record:
         raise
 
 
-def read_or_refuse(file: LandedFile, say: Callable[[str], None]) -> CatalogueRows | FileRefused:
+def read_or_refuse(
+    file: LandedFile, say: Callable[[str], None], limits: Limits
+) -> CatalogueRows | FileRefused:
     """Reads a catalogue file; a name or content that can't be read comes back as the refusal."""
     catalogue = catalogue_of(file)
     if catalogue is None:
         say(f"{file.shown_name} is no catalogue: name it capsules.ndjson or content.ndjson")
         return FileRefused("no_json")
     try:
-        found = read_catalogue(file, catalogue)
+        found = read_catalogue(file, catalogue, limits)
     except FileRefused as refusal:
         return refusal
     for problem in found.problems:

@@ -5,7 +5,6 @@ Memory stays bounded whatever the file holds. Pure of Dagster and DuckDB.
 Not here: which files there are (`event_files.py`), what a line means (`admission.py`).
 """
 
-import contextlib
 import gzip
 import hashlib
 import io
@@ -25,10 +24,12 @@ import pyarrow.parquet as pq
 
 from orchestration.event_files import FileRefused, LandedFile
 from orchestration.limits import DEFAULT_LIMITS, Limits
-from orchestration.line_blocks import LineBlock, block_of_lines, cut_into_blocks
+from orchestration.line_blocks import BLOCK_BYTES, LineBlock, block_of_lines, cut_into_blocks
 
 _READ_BYTES: Final = 4 << 20
 _ROWS_A_BLOCK: Final = 10_000
+_ROWS_A_STEP: Final = 500
+_UNREADABLE_ROW: Final = (ValueError, TypeError, OverflowError, KeyError, pa.ArrowInvalid)
 _OBJECT_START: Final = re.compile(rb"^[ \t\xef\xbb\xbf]*\{[ \t\r]*(?:\"|\}|$)", re.MULTILINE)
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -56,7 +57,7 @@ class LineReader:
         with open_regular(self.file.path) as landed:
             try:
                 for block in self._blocks(landed):
-                    if block.first_number > self._limits.file_lines:
+                    if _last_number(block) > self._limits.file_lines:
                         raise FileRefused("too_many_lines")
                     # A file that grows as fast as it is read would never end.
                     if os.lseek(landed.fileno(), 0, os.SEEK_CUR) > self.file.byte_count:
@@ -120,6 +121,27 @@ class LineReader:
         else:
             yield from _in_blocks(elements)
 
+    def _checked_parquet(self, content: io.BytesIO) -> pq.ParquetFile:
+        """The opened file, which its footer says to be within the limits."""
+        file = pq.ParquetFile(content)
+        groups = [file.metadata.row_group(at) for at in range(file.num_row_groups)]
+        if sum(group.total_byte_size for group in groups) > self._limits.file_bytes:
+            raise FileRefused("too_large")
+        if file.metadata.num_rows > self._limits.file_lines:
+            raise FileRefused("too_many_lines")
+        if len(set(file.schema_arrow.names)) < len(file.schema_arrow.names):
+            raise FileRefused("damaged_parquet", "a column name comes twice")
+        return file
+
+    def _counted(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """The lines, as long as all of them are no more bytes than a file may have."""
+        byte_count = 0
+        for text in lines:
+            byte_count += len(text)
+            if byte_count > self._limits.file_bytes:
+                raise FileRefused("too_large")
+            yield text
+
     def _parquet_rows(self, first: bytes, plain: IO[bytes]) -> Iterator[LineBlock]:
         # Parquet is read from its end, so a compressed one is unpacked to memory first.
         content = io.BytesIO()
@@ -129,12 +151,35 @@ class LineReader:
                 raise FileRefused("too_large")
         content.seek(0)
         try:
-            batches = pq.ParquetFile(content).iter_batches(batch_size=_ROWS_A_BLOCK)
-            yield from _in_blocks(_row_as_line(row) for batch in batches for row in batch.to_pylist())
+            yield from _in_blocks(self._counted(_parquet_lines(self._checked_parquet(content))))
         except (pa.ArrowException, OSError) as error:
             if isinstance(error, OSError) and not _is_arrows(error):
                 raise
             raise FileRefused("damaged_parquet") from error
+
+
+def _parquet_lines(file: pq.ParquetFile) -> Iterator[bytes]:
+    # Small steps: a value that is stored once may stand in every row.
+    for batch in file.iter_batches(batch_size=_ROWS_A_STEP):
+        try:
+            yield from [_row_as_line(row) for row in batch.to_pylist(maps_as_pydicts="strict")]
+        except _UNREADABLE_ROW:
+            yield from (_one_row_as_line(batch, at) for at in range(batch.num_rows))
+
+
+def _one_row_as_line(batch: pa.RecordBatch, at: int) -> bytes:
+    """A row by itself; where that can't be read (no UTF-8, a year beyond 9999), a line that is rejected."""
+    try:
+        return _row_as_line(batch.slice(at, 1).to_pylist(maps_as_pydicts="strict")[0])
+    except UnicodeDecodeError:
+        return b"\xff"
+    except _UNREADABLE_ROW:
+        return b"unreadable"
+
+
+def _last_number(block: LineBlock) -> int:
+    ended = block.data.count(b"\n")
+    return block.first_number - 1 + ended + (1 if block.data and not block.data.endswith(b"\n") else 0)
 
 
 def _is_arrows(error: OSError) -> bool:
@@ -143,10 +188,16 @@ def _is_arrows(error: OSError) -> bool:
 
 
 def _in_blocks(lines: Iterable[bytes]) -> Iterator[LineBlock]:
-    number, remaining = 1, iter(lines)
-    while some := list(itertools.islice(remaining, _ROWS_A_BLOCK)):
+    number, some, byte_count = 1, list[bytes](), 0
+    for text in lines:
+        some.append(text)
+        byte_count += len(text)
+        if len(some) == _ROWS_A_BLOCK or byte_count >= BLOCK_BYTES:
+            yield block_of_lines(number, some)
+            number += len(some)
+            some, byte_count = [], 0
+    if some:
         yield block_of_lines(number, some)
-        number += len(some)
 
 
 def open_regular(path: Path) -> IO[bytes]:
@@ -210,10 +261,37 @@ def _elements(text: bytes) -> list[bytes] | None:
 
 
 def _row_as_line(row: dict[str, Any]) -> bytes:
-    """A Parquet row as the JSON line it stands for; `metadata` may be a struct or JSON text."""
-    metadata = row.get("metadata")
-    if isinstance(metadata, str):
-        with contextlib.suppress(orjson.JSONDecodeError):
-            row["metadata"] = orjson.loads(metadata)
+    """A Parquet row as the JSON line it stands for; `metadata` may be a struct, a map or JSON text."""
     present = {name: value for name, value in row.items() if value is not None}
-    return orjson.dumps(present, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
+    metadata = present.get("metadata")
+    if isinstance(metadata, bytes):
+        metadata = present["metadata"] = _plain(metadata)
+    if not isinstance(metadata, str) or not _is_json(metadata):
+        return _dumped(present)
+    # As it was sent: a key that comes twice must show. White space between its parts may be a line end.
+    del present["metadata"]
+    own = _dumped(present)
+    text = metadata.replace("\n", " ").encode()
+    return own[:-1] + (b"," if present else b"") + b'"metadata":' + text + b"}"
+
+
+def _is_json(text: str) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _dumped(value: Any) -> bytes:
+    return orjson.dumps(value, default=_plain, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no type for: bytes are text or, like an object in place of an id, the wrong type."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError:
+            return {}
+    return str(value)

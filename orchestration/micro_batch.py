@@ -224,7 +224,7 @@ def _load_part(settings: Settings, files: Sequence[LandedFile], summary: LoadSum
 
 
 def _load_catalogue_file(settings: Settings, file: LandedFile, summary: LoadSummary, say: Say) -> None:
-    found = read_or_refuse(file, say)
+    found = read_or_refuse(file, say, settings.limits)
     if not isinstance(found, CatalogueRows):
         if found.reason != "changed_while_read":
             remember(settings, [file])

@@ -65,8 +65,8 @@ class Settings(BaseSettings):
     max_line_bytes: Annotated[
         int, Field(ge=1 << 10, le=1 << 26, description="a number of bytes, 1024 to 67108864")
     ] = DEFAULT_LIMITS.line_bytes
-    # Parsers give up somewhere above 900 levels, each at its own number.
-    max_nesting: Annotated[int, Field(ge=2, le=500, description="a number of levels, 2 to 500")] = (
+    # What is parsed is also written again, to be hashed, and that writer gives up above 254 levels.
+    max_nesting: Annotated[int, Field(ge=2, le=250, description="a number of levels, 2 to 250")] = (
         DEFAULT_LIMITS.nesting
     )
     max_keys: Annotated[int, Field(ge=10, description="a number of keys, 10 or more")] = DEFAULT_LIMITS.keys

@@ -67,7 +67,12 @@ def _why_unreadable(line: bytes, limits: Limits) -> UnreadableReason:
         return "nesting_too_deep"
     not_numbers: list[str] = []
     try:
-        parsed = json.loads(text, parse_constant=not_numbers.append)
+        # Python refuses to read whole numbers of more than 4,300 digits.
+        parsed = json.loads(
+            text,
+            parse_constant=not_numbers.append,
+            parse_int=lambda digits: int(digits) if len(digits) <= 300 else not_numbers.append(digits),
+        )
     except (ValueError, RecursionError):
         return "not_json"
     if not_numbers:

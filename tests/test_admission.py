@@ -17,6 +17,7 @@ from orchestration.admission import (
     redacted_excerpt,
 )
 from orchestration.privacy import Keyring
+from orchestration.settings import SettingsError, load_settings
 from tests.event_lines import event, line
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -47,6 +48,7 @@ REJECTED: list[tuple[str, bytes, str, str | None]] = [
     ("NaN", b'{"metadata":{"value":NaN}}', "not_a_number", None),
     ("Infinity", b'{"metadata":{"value":-Infinity}}', "not_a_number", None),
     ("a number beyond a double", b'{"metadata":{"value":1e999}}', "not_a_number", None),
+    ("a whole number of 5,000 digits", b'{"metadata":{"value":' + b"9" * 5000 + b"}}", "not_a_number", None),
     ("half a surrogate pair", b'{"userId":"\\ud800"}', "lone_surrogate", None),
     ("one megabyte and a byte", b'{"a":"' + b"x" * (1 << 20) + b'"}', "line_too_long", None),
     ("20,000 levels", DEEP, "nesting_too_deep", None),
@@ -292,3 +294,18 @@ def test_only_a_plain_no_to_opting_out_is_an_opt_in(rules: AdmissionRules) -> No
         outcome = admit_line(line(event(userId="u", metadata={"optOut": answer})), rules)
         assert isinstance(outcome, Accepted)
         assert outcome.is_opt_in is is_opt_in
+
+
+def test_as_many_levels_as_the_setting_allows_are_admitted(rules: AdmissionRules) -> None:
+    deepest = 250
+    with pytest.raises(SettingsError, match="2 to 250"):
+        load_settings(max_nesting=deepest + 1)
+    ruled = AdmissionRules(rules.keyring, NOW, None, limits=load_settings(max_nesting=deepest).limits)
+    for made in (
+        event(extra="@"),
+        event(metadata={"extra": "@"}),
+    ):
+        levels = deepest - 1 - ("metadata" in made and bool(made["metadata"]))
+        sent = line(made).replace(b'"@"', b"[" * levels + b"]" * levels)
+        assert isinstance(admit_line(sent, ruled), Accepted)
+        assert isinstance(admit_line(sent, rules), Rejected)
