@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -229,7 +229,15 @@ def nest(settings: Settings, name: str, depth: int) -> None:
         os.chdir(before)
 
 
-def test_deep_folders_and_long_paths_block_nothing(settings: Settings) -> None:
+@pytest.fixture
+def nesting_settings(settings: Settings) -> Iterator[Settings]:
+    """Cleaned up by `rm`: what Python offers for it, and pytest uses, breaks off in a thousand folders."""
+    yield settings
+    subprocess.run(["rm", "-rf", str(settings.landing)], check=True)
+
+
+def test_deep_folders_and_long_paths_block_nothing(nesting_settings: Settings) -> None:
+    settings = nesting_settings
     (settings.landing / "good.ndjson").write_bytes(lines(event()))
     nest(settings, "d", 1200)
     nest(settings, "p" * 200, (4060 - len(str(settings.landing))) // 201)
