@@ -117,39 +117,7 @@ intervals as (
 
 ),
 
-ordered_intervals as (
-
-    select
-        play_key,
-        start_ms,
-        end_ms,
-        max(end_ms) over (
-            partition by play_key
-            order by start_ms, end_ms, play_event_number
-            rows between unbounded preceding and 1 preceding
-        ) as covered_ms
-    from intervals
-    where end_ms > start_ms
-
-),
-
--- What an interval adds to those before it.
-watched_plays as (
-
-    select
-        play_key,
-        sum(
-            greatest(
-                end_ms - greatest(start_ms, coalesce(covered_ms, start_ms)), 0
-            )
-        ) as union_ms,
-        max(end_ms) as furthest_ms
-    from ordered_intervals
-    group by play_key
-
-),
-
-plays as (
+sent_plays as (
 
     select
         play_key,
@@ -178,6 +146,72 @@ plays as (
 
 ),
 
+-- A play is as long as it said, else as the catalogue says.
+plays as (
+
+    select
+        sent_plays.*,
+        coalesce(
+            sent_plays.sent_duration_ms,
+            cast(round(content.duration_seconds * 1000) as bigint)
+        ) as duration_ms
+    from sent_plays
+    left join content
+        on
+            sent_plays.capsule_id = content.capsule_id
+            and sent_plays.content_id = content.content_id
+
+),
+
+-- What lies before the beginning or behind the end of a video is not watched.
+possible_intervals as (
+
+    select
+        intervals.play_key,
+        intervals.play_event_number,
+        greatest(intervals.start_ms, 0) as start_ms,
+        case
+            when plays.duration_ms > 0 then least(intervals.end_ms, plays.duration_ms)
+            else intervals.end_ms
+        end as end_ms
+    from intervals
+    inner join plays
+        on intervals.play_key = plays.play_key
+
+),
+
+ordered_intervals as (
+
+    select
+        play_key,
+        start_ms,
+        end_ms,
+        max(end_ms) over (
+            partition by play_key
+            order by start_ms, end_ms, play_event_number
+            rows between unbounded preceding and 1 preceding
+        ) as covered_ms
+    from possible_intervals
+    where end_ms > start_ms
+
+),
+
+-- What an interval adds to those before it.
+watched_plays as (
+
+    select
+        play_key,
+        sum(
+            greatest(
+                end_ms - greatest(start_ms, coalesce(covered_ms, start_ms)), 0
+            )
+        ) as union_ms,
+        max(end_ms) as furthest_ms
+    from ordered_intervals
+    group by play_key
+
+),
+
 -- One position alone says where a play began, not what was watched.
 measured_plays as (
 
@@ -185,18 +219,10 @@ measured_plays as (
         plays.*,
         coalesce(watched_plays.union_ms, 0) as union_ms,
         coalesce(watched_plays.furthest_ms, 0) as furthest_ms,
-        coalesce(
-            plays.sent_duration_ms,
-            cast(round(content.duration_seconds * 1000) as bigint)
-        ) as duration_ms,
         plays.interval_count > 0 or plays.position_count > 1 as has_positions
     from plays
     left join watched_plays
         on plays.play_key = watched_plays.play_key
-    left join content
-        on
-            plays.capsule_id = content.capsule_id
-            and plays.content_id = content.content_id
 
 ),
 
