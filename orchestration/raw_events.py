@@ -18,7 +18,7 @@ import duckdb
 from orchestration.archive import sealed_path
 from orchestration.journal import BatchRecord, JournalFile
 from orchestration.raw_schema import COUNT_COLUMNS, EVENT_COLUMNS
-from orchestration.verdicts import decide_duplicates, first_number, forget, stage, suppress
+from orchestration.verdicts import decide_duplicates, first_number, forget, recall, stage, suppress
 
 _EVENT_LIST: Final = ", ".join(EVENT_COLUMNS)
 _LISTED: Final = ("kind", "name", "content_hash", "status", "refused_reason", "byte_count")
@@ -91,6 +91,7 @@ def load_batch(connection: duckdb.DuckDBPyConnection, archive: Path, record: Bat
     first_file_id = next_file_id(connection)
     stage(connection, [sealed_path(archive, str(file.content_hash)) for file in loaded], first_file_id)
     suppress(connection)
+    recall(connection, archive)
     decide_duplicates(connection)
     connection.execute("begin transaction")
     try:
@@ -134,12 +135,19 @@ def _write_events(connection: duckdb.DuckDBPyConnection, batch_id: int) -> None:
     connection.execute(
         f"""insert into raw.events ({_EVENT_LIST}, file_id, line_number, batch_id)
         select {_EVENT_LIST}, file_id, line_number, ? from incoming
-        where outcome = 'accepted' order by event_date, capsule_id, occurred_at, event_key""",
-        [batch_id],
+        where outcome = 'accepted'
+        union all
+        select {_EVENT_LIST}, file_id, line_number, ? from recalled
+        order by event_date, capsule_id, occurred_at, event_key""",
+        [batch_id, batch_id],
     )
 
 
 def _write_rejects(connection: duckdb.DuckDBPyConnection, batch_id: int, loaded_at: datetime) -> None:
+    connection.execute(
+        """delete from raw.rejected_events
+        where (file_id, line_number) in (select (file_id, line_number) from recalled)"""
+    )
     connection.execute(
         """insert into raw.rejected_events
             (file_id, line_number, batch_id, reason, field, capsule_id, excerpt, event_key, content_hash,
@@ -172,17 +180,23 @@ def _write_counts(connection: duckdb.DuckDBPyConnection, batch_id: int, loaded_a
         from incoming group by file_id, capsule_id""",
         [batch_id, loaded_at],
     )
-    # A stored event that lost to a later arrival moves from accepted to where it belongs, in its own file.
+    # A stored event that lost to a later arrival moves from accepted to where it belongs, in its own file;
+    # one that takes the place of a suppressed one moves from rejected to accepted.
     connection.execute(
         """update raw.event_file_counts as counts set
-            accepted_count = counts.accepted_count - moved.moved_count,
+            accepted_count = counts.accepted_count + moved.accepted_count,
             rejected_count = counts.rejected_count + moved.rejected_count,
             suppressed_count = counts.suppressed_count + moved.suppressed_count
         from (
-            select file_id, capsule_id, count(*) as moved_count,
-                count_if(outcome = 'rejected') as rejected_count,
+            select file_id, capsule_id, sum(if(outcome = 'recalled', 1, -1)) as accepted_count,
+                count_if(outcome = 'rejected') - count_if(outcome = 'recalled') as rejected_count,
                 count_if(outcome = 'suppressed') as suppressed_count
-            from overturned group by all
+            from (
+                select file_id, capsule_id, outcome from overturned
+                union all
+                select file_id, capsule_id, 'recalled' from recalled
+            )
+            group by all
         ) as moved
         where counts.file_id = moved.file_id and counts.capsule_id = moved.capsule_id"""
     )
@@ -202,7 +216,8 @@ def _write_files(
         from (
             select file_id, {", ".join(f"sum({name}) as {name}" for name in COUNT_COLUMNS)}
             from raw.event_file_counts
-            where file_id >= ? or file_id in (select file_id from overturned)
+            where file_id >= ?
+                or file_id in (select file_id from overturned union all select file_id from recalled)
             group by file_id
         ) as counts
         where files.file_id = counts.file_id""",

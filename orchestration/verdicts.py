@@ -1,7 +1,8 @@
 """What becomes of each line of a batch, decided over everything that is known, before the transaction.
 
 Works on temporary tables: `incoming` (the lines, with an `outcome` that changes here), `overturned` (stored
-events that lose their place to what arrived) and `new_signals` (opt-outs and opt-ins). Rules: METRICS.md,
+events that lose their place to what arrived), `recalled` (events that lost to one which is suppressed now,
+and take its place) and `new_signals` (opt-outs and opt-ins). Rules: METRICS.md,
 "Identity of an event" and "Privacy". Not here: writing anything that stays (`raw_events.py`).
 """
 
@@ -16,6 +17,8 @@ from orchestration.raw_schema import EVENT_COLUMNS
 
 _EVENT_LIST: Final = ", ".join(EVENT_COLUMNS)
 _FILES_A_STATEMENT: Final = 500
+_SIGNALS: Final = """select person_key, signalled_at, is_opt_out from raw.privacy_signals
+    union all select * from new_signals"""
 _PERSON_KEYS: Final = ("user_key", "visitor_id_key", "client_session_key")
 
 
@@ -66,9 +69,7 @@ def suppress(connection: duckdb.DuckDBPyConnection) -> None:
         select event_key, content_hash, event_date, file_id, capsule_id, line_number, '' as outcome
         from raw.events limit 0"""
     )
-    everything = "select person_key, signalled_at, is_opt_out from raw.privacy_signals"
     if first_number(connection, "select count(*) from new_signals") > 0:
-        everything += " union all select * from new_signals"
         connection.execute(
             f"""insert into overturned
             select event_key, content_hash, event_date, file_id, capsule_id, line_number, 'suppressed'
@@ -76,13 +77,13 @@ def suppress(connection: duckdb.DuckDBPyConnection) -> None:
             where {
                 _is_opted_out(
                     "raw.events",
-                    f"select * from ({everything}) where person_key in (select person_key from new_signals)",
+                    f"select * from ({_SIGNALS}) where person_key in (select person_key from new_signals)",
                 )
             }"""
         )
     connection.execute(
         f"""update incoming set outcome = 'suppressed'
-        where outcome = 'accepted' and {_is_opted_out("incoming", everything)}"""
+        where outcome = 'accepted' and {_is_opted_out("incoming", _SIGNALS)}"""
     )
 
 
@@ -104,6 +105,42 @@ def _is_opted_out(relation: str, signals: str) -> str:
     )"""
 
 
+def recall(connection: duckdb.DuckDBPyConnection, archive: Path) -> None:
+    """Finds who takes the place of stored events that are suppressed now: the best of those they had beaten.
+
+    Only the sealed files still hold these events whole. Without this the order of arrival would decide:
+    had the opt-out come first, the event it suppresses would never have beaten anybody.
+    """
+    connection.execute(
+        f"""create or replace temp table recalled as
+        select {_EVENT_LIST}, file_id, line_number from raw.events limit 0"""
+    )
+    beaten = connection.execute(
+        """select files.content_hash, beaten.file_id, beaten.line_number
+        from raw.rejected_events as beaten
+        inner join raw.event_files as files on beaten.file_id = files.file_id
+        where beaten.reason = 'id_conflict'
+            and beaten.event_key in (select event_key from overturned where outcome = 'suppressed')
+        order by all"""
+    ).fetchall()
+    for content_hash, file_id, line_number in beaten:
+        sealed = archive / f"{content_hash}.parquet"
+        if sealed.exists():
+            connection.execute(
+                f"""insert into recalled
+                select {_EVENT_LIST}, ?, line_number
+                from read_parquet(?, hive_partitioning = false) where line_number = ?""",
+                [file_id, glob.escape(str(sealed)), line_number],
+            )
+    connection.execute(f"delete from recalled where {_is_opted_out('recalled', _SIGNALS)}")
+    connection.execute(
+        """delete from recalled where (file_id, line_number) not in (
+            select (file_id, line_number) from recalled
+            qualify row_number() over (partition by event_key order by occurred_at, content_hash) = 1
+        )"""
+    )
+
+
 def decide_duplicates(connection: duckdb.DuckDBPyConnection) -> None:
     """Of all lines with one identity, the earliest instant wins, then the smallest content hash.
 
@@ -121,6 +158,12 @@ def decide_duplicates(connection: duckdb.DuckDBPyConnection) -> None:
             from raw.events
             where event_date between ? and ?
                 and event_key in (select event_key from incoming where outcome = 'accepted')
+                and (file_id, line_number) not in (select (file_id, line_number) from overturned)
+            union all
+            select event_key, content_hash, occurred_at, event_date, capsule_id, file_id, line_number,
+                'recalled' as origin
+            from recalled
+            where event_key in (select event_key from incoming where outcome = 'accepted')
         ),
 
         beaten as (
@@ -129,6 +172,7 @@ def decide_duplicates(connection: duckdb.DuckDBPyConnection) -> None:
             from raw.rejected_events
             where reason = 'id_conflict'
                 and event_key in (select event_key from incoming where outcome = 'accepted')
+                and (file_id, line_number) not in (select (file_id, line_number) from recalled)
         ),
 
         arriving as (
@@ -172,15 +216,19 @@ def decide_duplicates(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         """insert into overturned
         select event_key, content_hash, event_date, file_id, capsule_id, line_number, 'rejected'
-        from contest where origin = 'stored'
-            and (file_id, line_number) not in (select (file_id, line_number) from overturned)"""
+        from contest where origin = 'stored'"""
+    )
+    connection.execute(
+        """delete from recalled where (file_id, line_number) in (
+            select (file_id, line_number) from contest where origin = 'recalled'
+        )"""
     )
     connection.execute("drop table temp.contest")
 
 
 def forget(connection: duckdb.DuckDBPyConnection) -> None:
     """Drops the temporary tables."""
-    for table in ("incoming", "sealed_files", "overturned", "new_signals"):
+    for table in ("incoming", "sealed_files", "overturned", "recalled", "new_signals"):
         connection.execute(f"drop table if exists temp.{table}")
 
 

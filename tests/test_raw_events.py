@@ -291,3 +291,33 @@ def test_a_home_with_quotes_spaces_and_signs_loads_like_any_other(
     create_state_folders(odd)
     assert load(odd, "a.ndjson", event()).accounting == Accounting(received=1, accepted=1)
     assert rows(odd, "select count(*) from raw.events") == [(1,)]
+
+
+def test_conflict_and_opt_out_together_give_the_same_event_in_every_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Janes event is the earlier one, and her opt-out was before it: so the event of Victor is the one.
+    jane = event(eventId="same", timestamp="2026-11-20T12:10:00Z", sessionId="s1", **JANE)
+    victor = event(eventId="same", timestamp="2026-11-20T12:15:00Z", sessionId="s2", userId="victor")
+    later = event(eventId="same", timestamp="2026-11-20T12:20:00Z", sessionId="s3", userId="zoe")
+    out = event(
+        eventId="o", timestamp="2026-11-20T12:00:00Z", sessionId="s9", metadata={"optOut": True}, **JANE
+    )
+    for number, (first, *others) in enumerate(itertools.permutations([jane, victor, out])):
+        order = [first, later, *others]
+        for is_split in (True, False):
+            monkeypatch.setenv("ENGAGEMENT_HOME", str(tmp_path / f"{number}-{is_split}"))
+            monkeypatch.setenv("ENGAGEMENT_QUIET_SECONDS", "0")
+            settings = load_settings()
+            create_state_folders(settings)
+            for part, one in enumerate(order):
+                land(settings, f"{part}.ndjson", lines(one))
+                if is_split:
+                    load_pending(settings)
+            load_pending(settings)
+            stored = rows(settings, "select occurred_at::text from raw.events")
+            assert stored == [("2026-11-20 12:15:00",)], [one["timestamp"] for one in order]
+            assert no_gaps(settings)
+            # What is stored is what a copy is a duplicate of.
+            again = load(settings, "again.ndjson", victor, event(eventId=f"filler-{number}"))
+            assert again.accounting == Accounting(received=2, accepted=1, duplicate=1)
