@@ -101,12 +101,11 @@ def test_a_file_that_grows_while_it_is_read_waits_and_is_then_loaded_whole(
     target.write_bytes(lines(event()))
 
     class Growing(LineReader):
-        def __iter__(self) -> Any:
-            for number, found in super().__iter__():
-                if number == 1:
-                    with target.open("ab") as more:
-                        more.write(lines(event(eventId="more")))
-                yield number, found
+        def blocks(self) -> Any:
+            for block in super().blocks():
+                with target.open("ab") as more:
+                    more.write(lines(event(eventId="more")))
+                yield block
 
     with monkeypatch.context() as patch:
         patch.setattr(archive, "LineReader", Growing)
