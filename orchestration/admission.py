@@ -128,7 +128,7 @@ def _admit_object(parsed: dict[str, Any], rules: AdmissionRules) -> Outcome:
         raise FieldProblem("unknown_event_type", "eventType")
     capsule_id = _identifier(_required(parsed, "capsuleId"), "capsuleId")
     session_id = _identifier(_required(parsed, "sessionId"), "sessionId")
-    occurred_at = parse_timestamp(_required(parsed, "timestamp"))
+    occurred_at = _instant(_required(parsed, "timestamp"))
     _check_window(occurred_at, rules)
     event_id = _optional_id(parsed, "eventId")
     user_id = _optional_id(parsed, "userId")
@@ -238,6 +238,17 @@ def _optional_id(parsed: dict[str, Any], name: str) -> str | None:
     if not isinstance(value, str):
         raise FieldProblem("wrong_type", name)
     return _identifier(value, name) or None
+
+
+def _instant(text: str) -> datetime:
+    try:
+        return parse_timestamp(text)
+    except FieldProblem as problem:
+        if not isinstance(problem.__cause__, OverflowError):
+            raise
+        # Year 1 or 9999 in its zone, and in UTC one that no calendar has: outside of any window.
+        reason = "timestamp_too_old" if text.strip().startswith("0") else "timestamp_in_future"
+        raise FieldProblem(reason, "timestamp") from problem
 
 
 def _check_window(occurred_at: datetime, rules: AdmissionRules) -> None:

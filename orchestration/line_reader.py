@@ -9,7 +9,6 @@ import gzip
 import hashlib
 import io
 import itertools
-import json
 import os
 import re
 import stat
@@ -23,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestration.event_files import FileRefused, LandedFile
+from orchestration.json_documents import elements
 from orchestration.limits import DEFAULT_LIMITS, Limits
 from orchestration.line_blocks import BLOCK_BYTES, LineBlock, block_of_lines, cut_into_blocks
 
@@ -110,16 +110,12 @@ class LineReader:
         for chunk in chunks:
             content += chunk
             if len(content) > self._limits.document_bytes:
-                if content.lstrip()[:1] == b"[":
+                if content.lstrip()[:1] == b"[" and not _second_line_is_whole(content):
                     raise FileRefused("too_large")
-                # A torn first line looked like a pretty-printed object: these are lines after all.
+                # A torn first line looked like the beginning of a document: these are lines after all.
                 yield from self._lines(itertools.chain([bytes(content)], chunks))
                 return
-        elements = _elements(bytes(content).removeprefix(_BOM))
-        if elements is None:
-            yield from self._lines([bytes(content)])
-        else:
-            yield from _in_blocks(elements)
+        yield from _in_blocks(elements(bytes(content).removeprefix(_BOM)))
 
     def _checked_parquet(self, content: io.BytesIO) -> pq.ParquetFile:
         """The opened file, which its footer says to be within the limits."""
@@ -156,6 +152,13 @@ class LineReader:
             if isinstance(error, OSError) and not _is_arrows(error):
                 raise
             raise FileRefused("damaged_parquet") from error
+
+
+def _second_line_is_whole(content: bytearray) -> bool:
+    """Whether it is an object by itself; in an array that has a line for each element, a comma follows it."""
+    first_end = content.find(b"\n")
+    second = bytes(content[first_end + 1 : content.find(b"\n", first_end + 1)]).strip()
+    return second[:1] == b"{" and _is_json(second)
 
 
 def _parquet_lines(file: pq.ParquetFile) -> Iterator[bytes]:
@@ -238,28 +241,6 @@ def _is_pretty_printed(opening: bytes) -> bool:
     return first_line[:1] == b"{" and not first_line.endswith(b"}") and b'"eventType"' not in first_line
 
 
-def _elements(text: bytes) -> list[bytes] | None:
-    """The elements of a JSON array, or of objects written one after another; null when it is neither."""
-    try:
-        decoded = text.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    decoder = json.JSONDecoder()
-    found: list[Any] = []
-    position = 0
-    try:
-        while True:
-            while position < len(decoded) and decoded[position] in " \t\r\n,":
-                position += 1
-            if position == len(decoded):
-                break
-            value, position = decoder.raw_decode(decoded, position)
-            found.extend(value if isinstance(value, list) else [value])
-    except (ValueError, RecursionError):
-        return None
-    return [json.dumps(element, ensure_ascii=True).encode() for element in found]
-
-
 def _row_as_line(row: dict[str, Any]) -> bytes:
     """A Parquet row as the JSON line it stands for; `metadata` may be a struct, a map or JSON text."""
     present = {name: value for name, value in row.items() if value is not None}
@@ -275,7 +256,7 @@ def _row_as_line(row: dict[str, Any]) -> bytes:
     return own[:-1] + (b"," if present else b"") + b'"metadata":' + text + b"}"
 
 
-def _is_json(text: str) -> bool:
+def _is_json(text: str | bytes) -> bool:
     try:
         orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -186,10 +186,10 @@ TIMESTAMPS: Final[dict[str, str | None]] = {
     "1795176000": "timestamp_unreadable",
     "0000-01-01T00:00:00Z": "timestamp_unreadable",
     "0001-01-01T00:00:00Z": "timestamp_too_old",
-    "0001-01-01T00:00:00+05:00": "timestamp_unreadable",
+    "0001-01-01T00:00:00+05:00": "timestamp_too_old",
     "1970-01-01T00:00:00Z": "timestamp_too_old",
     "9999-12-31T23:59:59Z": "timestamp_in_future",
-    "9999-12-31T23:59:59-05:00": "timestamp_unreadable",
+    "9999-12-31T23:59:59-05:00": "timestamp_in_future",
     (NOW + timedelta(minutes=4)).isoformat(): None,
     (NOW + timedelta(hours=1)).isoformat(): "timestamp_in_future",
     (NOW - timedelta(days=30.44 * 13 - 1)).isoformat(): None,
@@ -279,6 +279,8 @@ def file_cases() -> Iterator[Case]:
     yield Case("array.json", b"[\n" + one() + b",\n" + one() + b"\n]\n", 2)
     yield Case("array-in-one-line.json", b"[" + one() + b"," + one() + b"," + one("click") + b"]", 2,
                ("unknown_event_type",))  # fmt: skip
+    yield Case("array-one-bad.json", b"[" + one() + b", nonsense, " + one() + b"]", 2, ("not_json",))
+    yield Case("array-key-twice.json", b"[" + one() + b"," + b'{"a":1,"a":2}' + b"]", 1, ("duplicate_key",))
     yield Case("array-empty.json", b"[]", 0)
     yield Case("pretty.json", json.dumps(json.loads(one()), indent=2).encode(), 1)
     yield Case("pretty-two.json", b"\n".join(

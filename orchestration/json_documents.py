@@ -1,0 +1,98 @@
+"""A JSON array, or objects written over several lines, is cut into its elements.
+
+Why it exists: one broken element must not cost the others, so the text is not parsed but cut where its
+brackets say that an element ends; each element's own bytes then go through admission like a line. Pure.
+Not here: which files are such documents (`line_reader.py`), what an element means (`admission.py`).
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import orjson
+
+# A string ends at its line's end at the latest, so that a missing quote costs one line of it.
+_TOKEN: Final = re.compile(rb'"(?:[^"\\\n]|\\.)*"?|[\[\]{},]')
+_OPENING: Final = frozenset([b"{", b"["])
+_CLOSING: Final = frozenset([b"}", b"]"])
+_AROUND: Final = b" \t\r\n,"
+_DEEPEST_INDENT: Final = 200
+_NO_JSON_SPACE: Final = b"\x0b"
+
+
+def elements(text: bytes) -> Iterator[bytes]:
+    """The elements, each in one line, in their order; what stands between two elements is one, too.
+
+    The inner elements of an array are taken one by one; one array may follow another.
+    """
+    for element, indent in _cut(text):
+        if b"\n" not in element:
+            yield element
+        elif _is_json(element):
+            yield element.replace(b"\n", b" ").replace(b"\r", b" ")
+        else:
+            yield from map(_broken_in_one_line, _cut_at_indent(element, indent))
+
+
+def _cut(text: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Each element and the white space before it in its line."""
+    depth = start = 0
+    is_array = False
+    for token in _TOKEN.finditer(text):
+        sign = token.group()
+        if depth == 0 and sign in _OPENING:
+            # What came since the last element is none of this one.
+            yield from _whole(text, start, token.start())
+            start = token.start()
+            if sign == b"[" and not is_array:
+                is_array, start = True, token.end()
+            else:
+                depth = 1
+        elif depth == 0 and (sign == b"," or (sign == b"]" and is_array)):
+            yield from _whole(text, start, token.start())
+            start = token.end()
+            is_array = is_array and sign == b","
+        elif depth and sign in _OPENING:
+            depth += 1
+        elif depth and sign in _CLOSING:
+            depth -= 1
+            if depth == 0:
+                yield from _whole(text, start, token.end())
+                start = token.end()
+    yield from _whole(text, start, len(text))
+
+
+def _whole(text: bytes, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
+    element = text[start:end].strip(_AROUND)
+    if element:
+        at = text.find(element, start)
+        # Looking further back would read a document in one line once for every element of it.
+        before = text[max(0, at - _DEEPEST_INDENT) : at].rpartition(b"\n")[2]
+        yield element, before if not before.strip() else b""
+
+
+def _cut_at_indent(element: bytes, indent: bytes) -> list[bytes]:
+    """An element that lacks a bracket has swallowed those after it, which begin like it in their line."""
+    parts = re.split(rb"\n(?=" + re.escape(indent) + rb"\{)", element)
+    parts = [part for part in (part.strip(_AROUND) for part in parts) if part]
+    # The last of them may have swallowed the end of the array.
+    if parts[-1].endswith(b"]") and _is_json(parts[-1][:-1]):
+        parts[-1] = parts[-1][:-1].strip(_AROUND)
+    return parts
+
+
+def _broken_in_one_line(element: bytes) -> bytes:
+    line = element.replace(b"\r", b" ")
+    if _is_json(line):
+        return line.replace(b"\n", b" ")
+    joined = line.replace(b"\n", b" ")
+    # A line end inside a string is no JSON; a space in its place would be.
+    return line.replace(b"\n", _NO_JSON_SPACE) if _is_json(joined) else joined
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
