@@ -7,7 +7,9 @@ A path given in the environment is relative to the current folder; a default, or
 relative to the project's root, so that every command means the same folder wherever it is typed.
 """
 
+import difflib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Final
 from zoneinfo import available_timezones
@@ -17,6 +19,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orchestration.limits import DEFAULT_LIMITS, Limits
 
+# What the product itself tells its child processes (`profiles.yml` reads it).
+_OWN_VARIABLES: Final = frozenset({"ENGAGEMENT_WAREHOUSE", "ENGAGEMENT_TMP"})
 PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
 ENVIRONMENT_PREFIX: Final = "ENGAGEMENT_"
 
@@ -160,8 +164,10 @@ class Settings(BaseSettings):
 def load_settings(**overrides: Any) -> Settings:
     """Reads the settings from the environment and `.env`.
 
-    Raises `SettingsError` that names the variable, the value it has and what is allowed.
+    Raises `SettingsError` that names the variable, the value it has and what is allowed; also for a
+    variable of the environment that is no setting, because a mistyped limit is no limit.
     """
+    _check_names(os.environ)
     try:
         return Settings(**overrides)
     except ValidationError as error:
@@ -172,3 +178,13 @@ def load_settings(**overrides: Any) -> Settings:
             f"{ENVIRONMENT_PREFIX}{field.upper()} is {str(problem['input'])!r}, but must be {allowed}. "
             "Change it in the environment or in .env, then try again."
         ) from error
+
+
+def _check_names(variables: Iterable[str]) -> None:
+    settings = {f"{ENVIRONMENT_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    for name in sorted(variables):
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in settings | _OWN_VARIABLES:
+            nearest = difflib.get_close_matches(name, settings, 1, 0)[0]
+            raise SettingsError(
+                f"{name} is no setting. The nearest is {nearest}. Rename or unset it, then try again."
+            )
