@@ -35,7 +35,9 @@ def print_load(summary: dict[str, Any]) -> None:
     for name in summary["growing"]:
         say(f"Still growing: {name} is loaded when nobody writes to it any more")
     if not summary["is_new"]:
-        click.echo("Nothing to load: every landed file is in the current publication.")
+        published = "every landed file is in the current publication"
+        nothing = "no event file has landed, and nothing has been published yet"
+        click.echo(f"Nothing to load: {published if summary['publication'] else nothing}.")
         return
     click.echo(
         f"Files {summary['files']}: received {summary['received']:,} = accepted {summary['accepted']:,}"

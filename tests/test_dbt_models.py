@@ -369,6 +369,9 @@ def test_the_accounting_keeps_lines_without_a_capsule(rows_of: Ask) -> None:
     assert rows_of("select load_date, reason, field, rejected_count from marts.rejected_daily") == [
         (date(2026, 3, 13), "missing_field", "sessionId", 1)
     ]
+    assert rows_of(
+        "select load_date, file_name, line_number, reason, field, excerpt from marts.rejected_lines"
+    ) == [(date(2026, 3, 13), "a.ndjson", 7, "missing_field", "sessionId", None)]
 
 
 def test_sessions_lie_by_capsule_and_start_on_disk(rows_of: Ask) -> None:

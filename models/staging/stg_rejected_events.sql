@@ -16,6 +16,7 @@ final as (
         -- text
         reason,
         field,
+        excerpt,
 
         -- timestamps
         loaded_at
