@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 
 # Big enough that most lines share their shape with others, small enough for memory.
 BLOCK_BYTES: Final = 4 << 20
+# Of lines of a byte or none a block of bytes would hold millions.
+BLOCK_LINES: Final = 100_000
 BLANK: Final = b" \t\r"
 
 
@@ -51,10 +53,18 @@ def cut_into_blocks(
         rest = chunk[end:]
         if whole_bytes >= block_bytes:
             data = b"".join(whole)
-            yield LineBlock(number, data[:-1])
+            yield from _of_few_lines(number, data[:-1])
             number += data.count(b"\n")
             whole, whole_bytes = [], 0
-    yield LineBlock(number, b"".join([*whole, rest]))
+    yield from _of_few_lines(number, b"".join([*whole, rest]))
+
+
+def _of_few_lines(number: int, data: bytes) -> Iterator[LineBlock]:
+    while data.count(b"\n") >= BLOCK_LINES:
+        *lines, data = data.split(b"\n", BLOCK_LINES)
+        yield LineBlock(number, b"\n".join(lines))
+        number += BLOCK_LINES
+    yield LineBlock(number, data)
 
 
 def block_of_lines(first_number: int, lines: Iterable[bytes]) -> LineBlock:

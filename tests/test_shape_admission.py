@@ -129,3 +129,11 @@ def test_of_a_line_without_end_only_the_beginning_is_held() -> None:
     chunks = [b"a\n", *[b"x" * 50] * 100, b"\nb\n"]
     (block,) = cut_into_blocks(chunks, 100)
     assert [(number, len(text)) for number, text in block.lines()] == [(1, 1), (2, 101), (3, 1)]
+
+
+def test_a_block_of_very_short_lines_is_cut_by_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestration.line_blocks.BLOCK_LINES", 2)
+    blocks = list(cut_into_blocks([b"a\n\nb\nc\n\nd"], 100))
+    assert [list(block.lines()) for block in blocks] == [
+        [(1, b"a")], [(3, b"b"), (4, b"c")], [(6, b"d")],
+    ]  # fmt: skip

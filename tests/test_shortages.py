@@ -72,8 +72,9 @@ def starved(home: Path, what: str, limit: str) -> dict[str, Any]:
         timeout=300,
         check=False,
     )
-    if what == "address_bytes" and done.returncode < 0:
-        # A native library that gets no memory at all takes the process down, like `kill -9`.
+    if what == "address_bytes" and (done.returncode < 0 or "cannot allocate memory" in done.stderr):
+        # A native library that gets no memory at all takes the process down, like `kill -9`; the C library
+        # itself says so and ends with 127.
         return {"kind": "Died"}
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
