@@ -166,7 +166,7 @@ def test_bad_input_gets_a_clear_sentence_and_an_exit_code(
 def test_an_empty_landing_folder_is_nothing_to_load(tmp_path: Path) -> None:
     done = engagement(tmp_path / "home", "load")
     assert (done.returncode, done.stdout) == (
-        0, "Nothing to load: every landed file is in the current publication.\n",
+        0, "Nothing to load: no event file has landed, and nothing has been published yet.\n",
     )  # fmt: skip
 
 
