@@ -1,6 +1,6 @@
 """How the `engagement` command shows things: progress on stderr, results on stdout as text or JSON.
 
-Not here: what is shown (`cli.py`).
+Not here: what is shown (`commands`).
 """
 
 import json

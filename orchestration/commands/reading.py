@@ -1,0 +1,160 @@
+"""Commands that read the current publication: `metrics`, `export`, `report`, `sql`.
+
+None of them opens the warehouse, so none waits for a load. Not here: queries and figures (`app`).
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import click
+
+from orchestration.printing import print_json, print_metrics, print_table
+from orchestration.settings import load_settings
+
+_DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
+
+
+@click.command()
+@click.option("--from", "date_from", type=_DAY, help="First day, of the reporting zone.")
+@click.option("--to", "date_to", type=_DAY, help="Last day, inclusive.")
+@click.option("--capsule", "capsules", multiple=True, metavar="ID", help="Only this capsule; repeatable.")
+@click.option(
+    "--by", multiple=True, help="A row per day, week, month, hour, capsule, channel, …; repeatable."
+)
+@click.option(
+    "--compare",
+    type=click.Choice(["previous", "year", "none"]),
+    help="With the period before (the default of totals), or the same days one year before.",
+)
+@click.option("--filter", "filters", multiple=True, metavar="DIM=VALUE", help="channel=search; repeatable.")
+@click.option("--bots", type=click.Choice(["exclude", "include", "only"]), default="exclude")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def metrics(
+    date_from: datetime | None,
+    date_to: datetime | None,
+    capsules: tuple[str, ...],
+    by: tuple[str, ...],
+    compare: str | None,
+    filters: tuple[str, ...],
+    bots: str,
+    as_json: bool,
+) -> None:
+    """Every metric of the registry for a range of days, by default the last 30.
+
+    `change` is the percentage change against the earlier period, `change_points` the percentage points of a
+    rate. Rows (--by) are compared when --compare is given, along every key but time.
+
+    \b
+    Example:  engagement metrics --from 2026-11-01 --to 2026-11-30 --by channel --json
+    """
+    settings = load_settings()
+    from app.metric_reports import metrics_report
+    from app.publications import current_publication
+    from app.selection import Selection
+
+    publication = current_publication(settings.published)
+    last = date_to.date() if date_to else publication.last_event_date or datetime.now(UTC).date()
+    first = date_from.date() if date_from else last - timedelta(days=29)
+    selection = Selection(first, last, capsules, _parsed_filters(filters), bots)  # type: ignore[arg-type]
+    report = metrics_report(publication, selection, by, compare)  # type: ignore[arg-type]
+    if as_json:
+        print_json(report)
+    elif by:
+        print_table(report["rows"])
+    else:
+        print_metrics(report)
+
+
+def _parsed_filters(filters: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for text in filters:
+        dimension, sign, value = text.partition("=")
+        if not sign or not dimension.strip():
+            raise click.UsageError(f"--filter takes dim=value, such as channel=search, not {text!r}")
+        found[dimension.strip()] = (*found.get(dimension.strip(), ()), value.strip())
+    return found
+
+
+@click.command()
+@click.argument("table")
+@click.option("--from", "date_from", type=_DAY, help="First day, of the reporting zone.")
+@click.option("--to", "date_to", type=_DAY, help="Last day, inclusive.")
+@click.option("--capsule", "capsules", multiple=True, metavar="ID", help="Only this capsule; repeatable.")
+@click.option(
+    "--format", "export_format", type=click.Choice(["csv", "xlsx", "parquet", "json"]), default="csv"
+)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Target file.")
+def export(
+    table: str,
+    date_from: datetime | None,
+    date_to: datetime | None,
+    capsules: tuple[str, ...],
+    export_format: str,
+    out: Path,
+) -> None:
+    """Writes a mart to a file: every row of the range, text that a spreadsheet would run made harmless.
+
+    \b
+    Example:  engagement export capsule_traffic_daily --from 2026-11-01 --to 2026-11-30 --out november.csv
+    """
+    settings = load_settings()
+    from app.exports import write_export
+    from app.publications import current_publication
+    from app.queries import table_reader
+
+    publication = current_publication(settings.published)
+    if not out.parent.is_dir():
+        raise click.UsageError(f"The folder {out.parent} does not exist; create it or choose another --out")
+    with table_reader(publication, table, _date_of(date_from), _date_of(date_to), capsules) as reader:
+        count = write_export(reader, out, export_format)  # type: ignore[arg-type]
+    click.echo(f"Wrote {count:,} rows of {table} to {out}")
+
+
+@click.command()
+@click.option("--from", "date_from", type=_DAY, required=True, help="First day, of the reporting zone.")
+@click.option("--to", "date_to", type=_DAY, required=True, help="Last day, inclusive.")
+@click.option("--capsule", "capsules", multiple=True, metavar="ID", help="Only this capsule; repeatable.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Target file.")
+def report(date_from: datetime, date_to: datetime, capsules: tuple[str, ...], out: Path) -> None:
+    """Writes the figures of the dashboard as a PDF: every tab, every metric with its definition.
+
+    \b
+    Example:  engagement report --from 2026-11-01 --to 2026-11-30 --out november.pdf
+    """
+    settings = load_settings()
+    from app.publications import current_publication
+    from app.selection import Selection
+    from orchestration.reports import write_report
+
+    selection = Selection(date_from.date(), date_to.date(), capsules)
+    publication = current_publication(settings.published)
+    if not out.parent.is_dir():
+        raise click.UsageError(f"The folder {out.parent} does not exist; create it or choose another --out")
+    write_report(publication, selection, out, datetime.now(UTC))
+    click.echo(f"Wrote {out}")
+
+
+def _date_of(moment: datetime | None) -> date | None:
+    return moment.date() if moment else None
+
+
+@click.command()
+@click.argument("query")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def sql(query: str, as_json: bool) -> None:
+    """A read-only query over the current publication (schema `marts`): no files, no network.
+
+    \b
+    Example:  engagement sql "select channel, count(*) from marts.fct_sessions group by all"
+    """
+    settings = load_settings()
+    from app.free_query import run_query
+    from app.publications import current_publication
+
+    rows = run_query(current_publication(settings.published), query)
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows)
