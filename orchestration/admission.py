@@ -17,7 +17,6 @@ import orjson
 
 from orchestration.event_fields import MAX_ID_CHARACTERS, FieldProblem, metadata_columns
 from orchestration.limits import DEFAULT_LIMITS, Limits
-from orchestration.masking import mask_id
 from orchestration.opt_outs import OptOuts
 from orchestration.privacy import Keyring, is_consent_refused, says_no, says_yes
 from orchestration.raw_schema import EVENT_COLUMNS
@@ -118,7 +117,10 @@ def admit_line(line: bytes, rules: AdmissionRules) -> Outcome:
         if known_capsule is not None and (len(known_capsule) > MAX_ID_CHARACTERS or "\0" in known_capsule):
             known_capsule = None
         return _rejected(
-            problem.reason, line, problem.field, mask_id(known_capsule) if known_capsule else None
+            problem.reason,
+            line,
+            problem.field,
+            rules.keyring.capsule_id(known_capsule) if known_capsule else None,
         )
 
 
@@ -126,7 +128,7 @@ def _admit_object(parsed: dict[str, Any], rules: AdmissionRules) -> Outcome:
     event_type = _required(parsed, "eventType")
     if event_type not in EVENT_TYPES:
         raise FieldProblem("unknown_event_type", "eventType")
-    capsule_id = _identifier(_required(parsed, "capsuleId"), "capsuleId")
+    capsule_id = rules.keyring.capsule_id(_identifier(_required(parsed, "capsuleId"), "capsuleId"))
     session_id = _identifier(_required(parsed, "sessionId"), "sessionId")
     occurred_at = _instant(_required(parsed, "timestamp"))
     _check_window(occurred_at, rules)

@@ -19,7 +19,8 @@ from orchestration.event_files import FileRefused, LandedFile
 from orchestration.journal import BatchRecord, FileKind, make_durable
 from orchestration.limits import DEFAULT_LIMITS, Limits
 from orchestration.line_reader import LineReader
-from orchestration.masking import mask_text
+from orchestration.masking import mask_id, mask_text
+from orchestration.privacy import Keyring
 from orchestration.raw_events import next_file_id, roll_back, write_file_rows
 from orchestration.timestamps import parse_timestamp
 
@@ -62,14 +63,16 @@ def catalogue_of(file: LandedFile) -> FileKind | None:
     return next((name for name in CATALOGUES if stem == name or stem.startswith(f"{name}-")), None)
 
 
-def read_catalogue(file: LandedFile, catalogue: FileKind, limits: Limits = DEFAULT_LIMITS) -> CatalogueRows:
+def read_catalogue(
+    file: LandedFile, catalogue: FileKind, keyring: Keyring, limits: Limits = DEFAULT_LIMITS
+) -> CatalogueRows:
     """Reads a catalogue file to its end. Raises `FileRefused`."""
     reader = LineReader(file, limits)
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
     problems: list[str] = []
     for number, line in reader:
         try:
-            row = _catalogue_row(line, catalogue)
+            row = _catalogue_row(line, catalogue, keyring)
         except (FieldProblem, orjson.JSONDecodeError) as problem:
             reason = (
                 f"{problem.reason} ({problem.field})" if isinstance(problem, FieldProblem) else "not_json"
@@ -80,7 +83,7 @@ def read_catalogue(file: LandedFile, catalogue: FileKind, limits: Limits = DEFAU
     return CatalogueRows(catalogue, reader.content_hash, list(rows.values()), problems)
 
 
-def _catalogue_row(line: bytes, catalogue: FileKind) -> dict[str, Any]:
+def _catalogue_row(line: bytes, catalogue: FileKind, keyring: Keyring) -> dict[str, Any]:
     parsed = orjson.loads(line)
     if not isinstance(parsed, dict):
         raise FieldProblem("not_an_object", catalogue)
@@ -90,7 +93,9 @@ def _catalogue_row(line: bytes, catalogue: FileKind) -> dict[str, Any]:
         if column in _IDENTITY[catalogue]:
             if not isinstance(value, str) or not value.strip():
                 raise FieldProblem("missing_field", name)
-            row[column] = value.strip()
+            # As in events, or the two would not find each other.
+            reduced = keyring.capsule_id if column == "capsule_id" else mask_id
+            row[column] = reduced(value.strip())
         elif column.endswith("_at"):
             row[column] = parse_timestamp(value).replace(tzinfo=None) if isinstance(value, str) else None
         elif column == "duration_seconds":
@@ -152,7 +157,7 @@ def load_catalogue(connection: duckdb.DuckDBPyConnection, archive: Path, record:
 
 
 def read_or_refuse(
-    file: LandedFile, say: Callable[[str], None], limits: Limits
+    file: LandedFile, say: Callable[[str], None], keyring: Keyring, limits: Limits
 ) -> CatalogueRows | FileRefused:
     """Reads a catalogue file; a name or content that can't be read comes back as the refusal."""
     catalogue = catalogue_of(file)
@@ -160,7 +165,7 @@ def read_or_refuse(
         say(f"{file.shown_name} is no catalogue: name it capsules.ndjson or content.ndjson")
         return FileRefused("no_json")
     try:
-        found = read_catalogue(file, catalogue, limits)
+        found = read_catalogue(file, catalogue, keyring, limits)
     except FileRefused as refusal:
         return refusal
     for problem in found.problems:

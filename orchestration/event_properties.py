@@ -21,6 +21,8 @@ MAX_NAME_CHARACTERS: Final = 256
 MESSAGE_TEXT_KEYS: Final = frozenset(
     ("text message content body prompt answer response completion reply transcript html markdown").split()
 )
+# Also as the last word of a name, when it holds a text: userMessage, raw_text, chat_history.
+_MESSAGE_WORDS: Final = MESSAGE_TEXT_KEYS | {"question", "utterance", "history", "input", "output"}
 # Personal by name: dropped, because masking cannot recognise a name or a street.
 PERSONAL_KEYS: Final = frozenset(
     (
@@ -34,13 +36,16 @@ PERSONAL_KEYS: Final = frozenset(
 # Names that mean a person or an agent by how they end: customer_id, http_user_agent, client-ip.
 _PERSONAL_NAMES: Final = re.compile(
     r"(email|phone|(user|visitor|customer|client|member|account|person|session|device|login)(id|uid|key|name)?"
+    r"|(sur|nick|maiden|(first|last|full|display|user|middle|given|family|legal|contact))name"
+    r"|advertisingid|adid|idfa|idfv|gaid|imei|imsi|macaddr(ess)?|fingerprint|licen[cs]eplate|numberplate"
+    r"|forwardedfor|remoteaddr(ess)?|remotehost|(email|phone)(hash|md5|sha1|sha256)|hashed(email|phone)"
     r"|uid|uuid|guid|useragent|ua|ip|ipaddr|login|birthdate|iban"
     # What opens a door. `prompt_tokens` is a count, `access_token` is none.
     r"|token|cookie|auth|signature|csrf|xsrf|(access|private|signing|auth|secret)key)$"
     r"|secret|passw(or)?d|passphrase|apikey|authori[sz]ation|credential|creditcard|cardnumber|sess(ion)?id"
 )
 _COORDINATES: Final = re.compile(r"(lat|lon|lng|latitude|longitude)$")
-_COORDINATE_WORDS: Final = frozenset(["lat", "lon", "lng", "latitude", "longitude"])
+_COORDINATE_WORDS: Final = frozenset("lat lon lng latitude longitude gps coord coords coordinate geo".split())
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 # Under these names a number of seven digits or more is a person's; elsewhere it is an amount or a count.
 _NUMBERED: Final = re.compile(
@@ -59,6 +64,8 @@ def properties(unknown: Mapping[str, Any], event_type: str, secrets: Collection[
         plain = plain_name(name)
         if plain in PERSONAL_KEYS or (event_type != "custom" and plain in MESSAGE_TEXT_KEYS):
             continue
+        if event_type != "custom" and isinstance(value, str) and _is_message_text(name):
+            continue
         if _PERSONAL_NAMES.search(plain) or _repeats(f"{name}\0{value}", name, str(value), secrets):
             continue
         if _is_coordinate(name, plain):
@@ -72,6 +79,11 @@ def properties(unknown: Mapping[str, Any], event_type: str, secrets: Collection[
     if not kept:
         return None
     return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS).decode("utf-8")
+
+
+def _is_message_text(name: str) -> bool:
+    words = _WORDS.findall(name)
+    return bool(words) and words[-1].lower() in _MESSAGE_WORDS
 
 
 def _repeats(both: str, name: str, value: str, secrets: Collection[str]) -> bool:

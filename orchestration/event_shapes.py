@@ -96,6 +96,7 @@ class Memos:
         self.keyring = keyring
         self.fields = {name: _Memo(partial(_read, field, name)) for name, field in FIELDS.items()}
         self.session_key = _Memo(lambda pair: keyring.key_once("session", *pair))
+        self.capsules = _Memo(keyring.capsule_id)
         self.user_key = _Memo(lambda user_id: keyring.key_once("user", user_id))
         self.visitor_key = _Memo(_key_or_null(keyring, "visitor"))
         self.places = _Memo(lambda value: _in_order(place_columns(value), PLACE_COLUMNS))
@@ -239,6 +240,7 @@ class EventShape:
     def _columns(self, own: list[Column], inner: list[Column], instants: Sequence[Any]) -> Columns:
         memos, count = self._memos, len(instants)
         ids = {name: list(map(str.strip, own[self._own[name]])) for name in _OWN_IDS if name in self._own}
+        ids["capsuleId"] = memos.capsules.of(ids["capsuleId"])
         capsules, sessions = ids["capsuleId"], ids["sessionId"]
         columns: Columns = {
             "event_type": [self.event_type] * count,

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,6 +46,7 @@ from orchestration.raw_events import (
     loaded_content,
 )
 from orchestration.recovery import catch_up
+from orchestration.retention_window import window_start
 from orchestration.sealing import seal_all
 from orchestration.settings import Settings
 from orchestration.shortage import shortages_named
@@ -224,7 +225,8 @@ def _load_part(settings: Settings, files: Sequence[LandedFile], summary: LoadSum
 
 
 def _load_catalogue_file(settings: Settings, file: LandedFile, summary: LoadSummary, say: Say) -> None:
-    found = read_or_refuse(file, say, settings.limits)
+    keyring = Keyring(settings.secrets, datetime.now(UTC))
+    found = read_or_refuse(file, say, keyring, settings.limits)
     if not isinstance(found, CatalogueRows):
         if found.reason != "changed_while_read":
             remember(settings, [file])
@@ -244,8 +246,10 @@ def _load_catalogue_file(settings: Settings, file: LandedFile, summary: LoadSumm
 
 
 def admission_rules(settings: Settings, now: datetime, opt_outs: OptOuts) -> AdmissionRules:
-    """The window, the keys and the known opt-outs of this moment; a month is 30.44 days."""
-    oldest = None if settings.accept_any_age else now - timedelta(days=30.44 * settings.retention_months)
+    """The window, the keys and the known opt-outs of this moment."""
+    oldest = window_start(now, settings.retention_months, settings.timezone)
+    if settings.accept_any_age:
+        oldest = None
     return AdmissionRules(Keyring(settings.secrets, now), now, oldest, opt_outs, settings.limits)
 
 

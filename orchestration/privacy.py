@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from orchestration.masking import mask_text
+from orchestration.masking import mask_id, mask_text
 
 KEY_CHARACTERS: Final = 24
 _REMEMBERED_KEYS: Final = 200_000
@@ -83,6 +83,13 @@ class Keyring:
     def many_keys(self, kind: str, leading: Sequence[str], last: Sequence[str]) -> list[str]:
         """`key_once` of a kind, a part that repeats (a capsule) and a part that does not, row by row."""
         return self._keyed_hash.many((kind,), leading, last)
+
+    def capsule_id(self, sent: str) -> str:
+        """A capsule's id as sent; one that holds personal data, such as an e-mail address, as a keyed hash.
+
+        Masked it would be one with every other such capsule; so it stays itself and says nothing.
+        """
+        return sent if mask_id(sent) == sent else f"capsule-{self.key('capsule', sent)}"
 
     def content_hash(self, names: bytes, values: bytes) -> int:
         """64-bit keyed hash of an event's canonical content: same content, same number."""

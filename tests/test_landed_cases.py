@@ -192,8 +192,9 @@ TIMESTAMPS: Final[dict[str, str | None]] = {
     "9999-12-31T23:59:59-05:00": "timestamp_in_future",
     (NOW + timedelta(minutes=4)).isoformat(): None,
     (NOW + timedelta(hours=1)).isoformat(): "timestamp_in_future",
-    (NOW - timedelta(days=30.44 * 13 - 1)).isoformat(): None,
-    (NOW - timedelta(days=30.44 * 13 + 1)).isoformat(): "timestamp_too_old",
+    # Thirteen months are 393 to 397 days.
+    (NOW - timedelta(days=393)).isoformat(): None,
+    (NOW - timedelta(days=398)).isoformat(): "timestamp_too_old",
 }
 EPOCHS: Final = (1795176000, 1795176000000, 1795176000.5, -1, 0)
 # What is sent as `value` of a conversion → what is stored, in text; null: a conversion without a value.

@@ -1,6 +1,7 @@
 """Keys, salts, reduction and masking."""
 
 import json
+import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -224,7 +225,7 @@ def test_the_capsule_of_a_rejected_line_and_an_ignored_name_are_masked(tmp_path:
     (line,) = [lines(event(capsuleId="of ivan@x.com +33612345699", timestamp="never"))]
     rejected = admit_line(line.strip(), rules)
     assert isinstance(rejected, Rejected)
-    assert rejected.capsule_id == "of [masked] [masked]"
+    assert re.fullmatch("capsule-[0-9a-f]{24}", str(rejected.capsule_id))
     (tmp_path / "landing").mkdir()
     (tmp_path / "landing" / "x mary@leak.com.csv").write_text("x")
     assert view_landing(tmp_path / "landing", 0, 0).ignored == ["x [masked]"]
