@@ -247,9 +247,8 @@ def _load_catalogue_file(settings: Settings, file: LandedFile, summary: LoadSumm
 
 def admission_rules(settings: Settings, now: datetime, opt_outs: OptOuts) -> AdmissionRules:
     """The window, the keys and the known opt-outs of this moment."""
-    oldest = window_start(now, settings.retention_months, settings.timezone)
-    if settings.accept_any_age:
-        oldest = None
+    months = settings.retention_months
+    oldest = None if settings.accept_any_age else window_start(now, months, settings.timezone)
     return AdmissionRules(Keyring(settings.secrets, now), now, oldest, opt_outs, settings.limits)
 
 

@@ -192,7 +192,7 @@ def test_every_event_counts_and_a_capsule_named_by_an_address_stays_itself(home:
     # And the one of the other file.
     assert counted["accepted_count"] == sum(1 for _ in _events()) + 1
     asked = "select capsule_id, capsule_name from marts.dim_capsules order by capsule_id"
-    other, named = printed_json(home, "sql", asked)
-    assert other["capsule_id"] == "capsule-a"
+    rows = printed_json(home, "sql", asked)
+    named, _ = sorted(rows, key=lambda row: row["capsule_id"] == "capsule-a")
     assert re.fullmatch(r"capsule-[0-9a-f]{24}", named["capsule_id"])
     assert named["capsule_name"] == "by [masked]"
