@@ -63,6 +63,8 @@ def run_query(
             ) from error
         finally:
             timer.cancel()
+            # Alive when Python ends, it would hold the cursor, which DuckDB's module prints as a leak.
+            timer.join()
     if len(found) > rows_limit:
         raise QueryRefused(
             f"The answer has more than {rows_limit:,} rows. Aggregate (`group by`), add a `limit`, or "

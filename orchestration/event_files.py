@@ -78,12 +78,17 @@ class LandedFile:
         return mask_text(printable(self.name))
 
     def is_unchanged(self) -> bool:
-        """Whether the path still names the same bytes."""
+        """Whether the path still names the same bytes; the change time tells what `cp -p` sets back."""
         try:
             now = self.path.stat(follow_symlinks=False)
         except OSError:
             return False
-        return (now.st_ino, now.st_size, now.st_mtime_ns) == (self.inode, self.byte_count, self.modified_ns)
+        return self.is_state(now)
+
+    def is_state(self, now: os.stat_result) -> bool:
+        """Whether a file that looks like this is the one that was seen, as it was seen."""
+        then = (self.inode, self.byte_count, self.modified_ns, self.changed_ns)
+        return (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns) == then
 
 
 def printable(name: str) -> str:

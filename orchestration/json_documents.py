@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-import orjson
+from orchestration.text_forms import BOM, is_json
 
 # A string ends at its line's end at the latest, so that a missing quote costs one line of it.
 _TOKEN: Final = re.compile(rb'"(?:[^"\\\n]|\\.)*"?|[\[\]{},]')
@@ -28,7 +28,7 @@ def elements(text: bytes) -> Iterator[bytes]:
     for element, indent in _cut(text):
         if b"\n" not in element:
             yield element
-        elif _is_json(element):
+        elif is_json(element):
             yield element.replace(b"\n", b" ").replace(b"\r", b" ")
         else:
             yield from map(_broken_in_one_line, _cut_at_indent(element, indent))
@@ -63,7 +63,8 @@ def _cut(text: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _whole(text: bytes, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
-    element = text[start:end].strip(_AROUND)
+    # Where documents were joined, each may begin with a byte order mark.
+    element = text[start:end].strip(_AROUND).removeprefix(BOM).lstrip(_AROUND)
     if element:
         at = text.find(element, start)
         # Looking further back would read a document in one line once for every element of it.
@@ -76,23 +77,15 @@ def _cut_at_indent(element: bytes, indent: bytes) -> list[bytes]:
     parts = re.split(rb"\n(?=" + re.escape(indent) + rb"\{)", element)
     parts = [part for part in (part.strip(_AROUND) for part in parts) if part]
     # The last of them may have swallowed the end of the array.
-    if parts[-1].endswith(b"]") and _is_json(parts[-1][:-1]):
+    if parts[-1].endswith(b"]") and is_json(parts[-1][:-1]):
         parts[-1] = parts[-1][:-1].strip(_AROUND)
     return parts
 
 
 def _broken_in_one_line(element: bytes) -> bytes:
     line = element.replace(b"\r", b" ")
-    if _is_json(line):
+    if is_json(line):
         return line.replace(b"\n", b" ")
     joined = line.replace(b"\n", b" ")
     # A line end inside a string is no JSON; a space in its place would be.
-    return line.replace(b"\n", _NO_JSON_SPACE) if _is_json(joined) else joined
-
-
-def _is_json(text: bytes) -> bool:
-    try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return False
-    return True
+    return line.replace(b"\n", _NO_JSON_SPACE) if is_json(joined) else joined

@@ -10,7 +10,6 @@ import hashlib
 import io
 import itertools
 import os
-import re
 import stat
 import zlib
 from collections.abc import Iterable, Iterator
@@ -25,13 +24,20 @@ from orchestration.event_files import FileRefused, LandedFile
 from orchestration.json_documents import elements
 from orchestration.limits import DEFAULT_LIMITS, Limits
 from orchestration.line_blocks import BLOCK_BYTES, LineBlock, block_of_lines, cut_into_blocks
+from orchestration.text_forms import (
+    BOM,
+    has_object,
+    has_old_line_ends,
+    is_json,
+    is_pretty_printed,
+    with_line_ends,
+    without_marks,
+)
 
 _READ_BYTES: Final = 4 << 20
 _ROWS_A_BLOCK: Final = 10_000
 _ROWS_A_STEP: Final = 500
 _UNREADABLE_ROW: Final = (ValueError, TypeError, OverflowError, KeyError, pa.ArrowInvalid)
-_OBJECT_START: Final = re.compile(rb"^[ \t\xef\xbb\xbf]*\{[ \t\r]*(?:\"|\}|$)", re.MULTILINE)
-_BOM: Final = b"\xef\xbb\xbf"
 
 
 class LineReader:
@@ -59,9 +65,7 @@ class LineReader:
                 for block in self._blocks(landed):
                     if _last_number(block) > self._limits.file_lines:
                         raise FileRefused("too_many_lines")
-                    # A file that grows as fast as it is read would never end.
-                    if os.lseek(landed.fileno(), 0, os.SEEK_CUR) > self.file.byte_count:
-                        raise FileRefused("changed_while_read")
+                    self._check_growth(landed)
                     yield block
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 raise FileRefused("damaged_compression") from error
@@ -69,8 +73,7 @@ class LineReader:
                 if not _is_arrows(error):
                     raise
                 raise FileRefused("damaged_compression") from error
-            now = os.fstat(landed.fileno())
-            if (now.st_size, now.st_mtime_ns) != (self.file.byte_count, self.file.modified_ns):
+            if not self.file.is_state(os.fstat(landed.fileno())):
                 raise FileRefused("changed_while_read")
         self.content_hash = self._digest.hexdigest()
 
@@ -80,20 +83,45 @@ class LineReader:
         if first[:4] == b"PAR1":
             yield from self._parquet_rows(first, plain)
             return
+        opening = first.removeprefix(BOM).lstrip()
+        is_old = has_old_line_ends(opening)
+        opening = opening.replace(b"\r", b"\n") if is_old else opening
+        is_document = opening[:1] == b"[" or is_pretty_printed(opening)
+        if opening and not is_document and not has_object([opening]):
+            # However long the nonsense is that a file begins with, it costs no line behind it.
+            if not has_object(self._all_of(first, plain, landed)):
+                raise FileRefused("no_json")
+            landed.seek(0)
+            plain = _decompressed(landed)
+            first = plain.read(_READ_BYTES)
         chunks = self._hashed(first, plain)
-        opening = first.removeprefix(_BOM).lstrip()
-        if opening[:1] == b"[" or _is_pretty_printed(opening):
-            yield from self._document_elements(chunks)
-        elif opening and not _has_json_line(opening):
-            raise FileRefused("no_json")
-        else:
-            yield from self._lines(chunks)
+        if is_old:
+            chunks = (chunk.replace(b"\r", b"\n") for chunk in chunks)
+        yield from self._document_elements(chunks) if is_document else self._lines(chunks)
 
     def _lines(self, chunks: Iterable[bytes]) -> Iterator[LineBlock]:
         without_bom = (
-            chunk.removeprefix(_BOM) if number == 0 else chunk for number, chunk in enumerate(chunks)
+            chunk.removeprefix(BOM) if number == 0 else chunk for number, chunk in enumerate(chunks)
         )
-        return cut_into_blocks(without_bom, self._limits.line_bytes)
+        for block in cut_into_blocks(with_line_ends(without_bom), self._limits.line_bytes):
+            data = block.data if block.first_number == 1 else block.data.removeprefix(BOM)
+            yield block._replace(data=without_marks(data))
+
+    def _all_of(self, first: bytes, plain: IO[bytes], landed: IO[bytes]) -> Iterator[bytes]:
+        """What was unpacked, to its end, as long as it is within the limits; nothing of it is kept."""
+        chunk, byte_count = first, 0
+        while chunk:
+            byte_count += len(chunk)
+            if byte_count > self._limits.file_bytes:
+                raise FileRefused("too_large")
+            self._check_growth(landed)
+            yield chunk
+            chunk = plain.read(_READ_BYTES)
+
+    def _check_growth(self, landed: IO[bytes]) -> None:
+        """A file that grows as fast as it is read would never end."""
+        if os.lseek(landed.fileno(), 0, os.SEEK_CUR) > self.file.byte_count:
+            raise FileRefused("changed_while_read")
 
     def _hashed(self, first: bytes, plain: IO[bytes]) -> Iterator[bytes]:
         chunk = first
@@ -115,7 +143,7 @@ class LineReader:
                 # A torn first line looked like the beginning of a document: these are lines after all.
                 yield from self._lines(itertools.chain([bytes(content)], chunks))
                 return
-        yield from _in_blocks(elements(bytes(content).removeprefix(_BOM)))
+        yield from _in_blocks(elements(bytes(content).removeprefix(BOM)))
 
     def _checked_parquet(self, content: io.BytesIO) -> pq.ParquetFile:
         """The opened file, which its footer says to be within the limits."""
@@ -158,7 +186,7 @@ def _second_line_is_whole(content: bytearray) -> bool:
     """Whether it is an object by itself; in an array that has a line for each element, a comma follows it."""
     first_end = content.find(b"\n")
     second = bytes(content[first_end + 1 : content.find(b"\n", first_end + 1)]).strip()
-    return second[:1] == b"{" and _is_json(second)
+    return second[:1] == b"{" and is_json(second)
 
 
 def _parquet_lines(file: pq.ParquetFile) -> Iterator[bytes]:
@@ -223,22 +251,14 @@ def _decompressed(landed: IO[bytes]) -> IO[bytes]:
     landed.seek(0)
     if magic[:2] == b"\x1f\x8b":
         return gzip.GzipFile(fileobj=landed)  # type: ignore[return-value]
-    if magic == b"\x28\xb5\x2f\xfd":
+    # A frame to be skipped may come first: `pzstd` and seekable archives write such.
+    is_skippable = magic[1:] == b"\x2a\x4d\x18" and magic[0] & 0xF0 == 0x50
+    if magic == b"\x28\xb5\x2f\xfd" or is_skippable:
         # The zstandard package ends silently where a frame was cut; Arrow says so. It closes what it reads.
         again = os.fdopen(landed.fileno(), "rb", closefd=False)
         again.seek(0)
         return pa.CompressedInputStream(pa.PythonFile(again, mode="r"), "zstd")
     return landed
-
-
-def _has_json_line(opening: bytes) -> bool:
-    """Whether any of the first lines begins like a JSON object; a picture or a page of prose has none."""
-    return _OBJECT_START.search(opening) is not None
-
-
-def _is_pretty_printed(opening: bytes) -> bool:
-    first_line = opening.split(b"\n", 1)[0].rstrip()
-    return first_line[:1] == b"{" and not first_line.endswith(b"}") and b'"eventType"' not in first_line
 
 
 def _row_as_line(row: dict[str, Any]) -> bytes:
@@ -247,21 +267,13 @@ def _row_as_line(row: dict[str, Any]) -> bytes:
     metadata = present.get("metadata")
     if isinstance(metadata, bytes):
         metadata = present["metadata"] = _plain(metadata)
-    if not isinstance(metadata, str) or not _is_json(metadata):
+    if not isinstance(metadata, str) or not is_json(metadata):
         return _dumped(present)
     # As it was sent: a key that comes twice must show. White space between its parts may be a line end.
     del present["metadata"]
     own = _dumped(present)
     text = metadata.replace("\n", " ").encode()
     return own[:-1] + (b"," if present else b"") + b'"metadata":' + text + b"}"
-
-
-def _is_json(text: str | bytes) -> bool:
-    try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return False
-    return True
 
 
 def _dumped(value: Any) -> bytes:

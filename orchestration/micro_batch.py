@@ -32,6 +32,7 @@ from orchestration.originals import (
     put_away,
     put_away_refused,
     remember,
+    remember_moved,
     shrink_ledger,
     view_written_since,
 )
@@ -217,11 +218,12 @@ def _load_part(settings: Settings, files: Sequence[LandedFile], summary: LoadSum
     committed = found.sealed + found.repeated + found.leftovers
     with shortages_named("moving loaded files aside", settings.landing):
         remember(settings, [one.file for one in committed] + [file for file, _ in found.refused])
-        for one in committed:
-            put_away(one.file, settings, one.content_hash)
+        moved = [(one.file, put_away(one.file, settings, one.content_hash)) for one in committed]
         for file, why in found.refused:
             where = put_away_refused(file, settings, why)
+            moved.append((file, where))
             summary.refused[file.shown_name] = f"{why} (moved to {shown_path(where, settings.landing)})"
+        remember_moved(settings, moved)
 
 
 def _load_catalogue_file(settings: Settings, file: LandedFile, summary: LoadSummary, say: Say) -> None:
@@ -231,6 +233,7 @@ def _load_catalogue_file(settings: Settings, file: LandedFile, summary: LoadSumm
         if found.reason != "changed_while_read":
             remember(settings, [file])
             where = put_away_refused(file, settings, found)
+            remember_moved(settings, [(file, where)])
             summary.refused[file.shown_name] = f"{found} (moved to {shown_path(where, settings.landing)})"
         return
     with shortages_named(f"keeping {file.shown_name}", settings.archive):
@@ -242,7 +245,7 @@ def _load_catalogue_file(settings: Settings, file: LandedFile, summary: LoadSumm
         load_catalogue(connection, settings.archive, record)
     summary.catalogues.append(file.shown_name)
     remember(settings, [file])
-    put_away(file, settings, found.content_hash)
+    remember_moved(settings, [(file, put_away(file, settings, found.content_hash))])
 
 
 def admission_rules(settings: Settings, now: datetime, opt_outs: OptOuts) -> AdmissionRules:

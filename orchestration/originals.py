@@ -15,7 +15,7 @@ import signal
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from orchestration.event_files import (
     ENDINGS,
@@ -38,19 +38,47 @@ _LINES_BEFORE_SHRINKING: Final = 1000
 # What `retire` puts before a name that was taken.
 _PREFIX: Final = re.compile(r"^[0-9a-f]{12}-")
 
-# Inode → size and modification time (ns) as it was read. No names: they may hold personal data.
-Ledger = dict[int, tuple[int, int]]
+# Inode → size, modification and change time (ns) as it was read. The change time, which nobody can set back,
+# moves with the file: it is noted afterwards, and 0 until then. No names: they may hold personal data.
+Ledger = dict[int, tuple[int, int, int]]
 
 
 def remember(settings: Settings, files: Sequence[LandedFile]) -> None:
     """Notes durably how files looked when they were read; comes before they are moved."""
     if files:
-        # Begins with a line end, in case a crash cut the last line short.
-        text = "\n" + "".join(f"{file.inode} {file.byte_count} {file.modified_ns}\n" for file in files)
-        with _ledger_file(settings).open("a", encoding="ascii") as ledger:
-            ledger.write(text)
+        with _appended_ledger(settings) as ledger:
+            ledger.writelines(_note(file, 0) for file in files)
             ledger.flush()
             os.fsync(ledger.fileno())
+
+
+def remember_moved(settings: Settings, moved: Sequence[tuple[LandedFile, Path | None]]) -> None:
+    """Notes the change time of files where they lie now; null: it was not moved.
+
+    A crash before this leaves size and modification time to tell by.
+    """
+    with _appended_ledger(settings) as ledger:
+        for file, path in moved:
+            with contextlib.suppress(FileNotFoundError):
+                if path:
+                    ledger.write(_note(file, path.stat(follow_symlinks=False).st_ctime_ns))
+
+
+def _appended_ledger(settings: Settings) -> TextIO:
+    ledger = _ledger_file(settings).open("a", encoding="ascii")
+    # In case a crash cut the last line short.
+    ledger.write("\n")
+    return ledger
+
+
+def _note(file: LandedFile, changed_ns: int) -> str:
+    return f"{file.inode} {file.byte_count} {file.modified_ns} {changed_ns}\n"
+
+
+def _is_as_read(seen: os.stat_result, was: tuple[int, int, int]) -> bool:
+    byte_count, modified_ns, changed_ns = was
+    is_same = (seen.st_size, seen.st_mtime_ns) == (byte_count, modified_ns)
+    return is_same and changed_ns in (0, seen.st_ctime_ns)
 
 
 def view_written_since(settings: Settings, now: float) -> LandingView:
@@ -59,7 +87,7 @@ def view_written_since(settings: Settings, now: float) -> LandingView:
     ledger = _read_ledger(settings)
     for folder, path, seen in _originals(settings):
         was = ledger.get(seen.st_ino)
-        if was is None or was == (seen.st_size, seen.st_mtime_ns) or not path.name.lower().endswith(ENDINGS):
+        if was is None or _is_as_read(seen, was) or not path.name.lower().endswith(ENDINGS):
             continue
         landed_as = path.relative_to(folder)
         landed_as = landed_as.with_name(_PREFIX.sub("", landed_as.name))
@@ -74,16 +102,20 @@ def is_original(file: LandedFile, settings: Settings) -> bool:
     return file.path != settings.landing / file.name
 
 
-def put_away(file: LandedFile, settings: Settings, content_hash: str) -> None:
-    """Moves a loaded file to `loaded/`; the caller remembered it."""
+def put_away(file: LandedFile, settings: Settings, content_hash: str) -> Path | None:
+    """Moves a loaded, remembered file to `loaded/`; returns where it is, null when it stays.
+
+    A file that somebody wrote to after it was read stays: its new content is loaded next time.
+    """
     folder = settings.landing / LOADED
+    if not file.is_unchanged():
+        return None
     if file.path.is_relative_to(folder):
-        return
-    # A file that somebody wrote to after it was read stays: its new content is loaded next time.
-    if file.is_unchanged():
-        retire(file, folder, content_hash)
-        if is_original(file, settings):
-            reason_file(file.path).unlink(missing_ok=True)
+        return file.path
+    moved = retire(file, folder, content_hash)
+    if is_original(file, settings):
+        reason_file(file.path).unlink(missing_ok=True)
+    return moved
 
 
 def put_away_refused(file: LandedFile, settings: Settings, refusal: FileRefused) -> Path:
@@ -104,7 +136,7 @@ def delete_old(settings: Settings, now: float) -> int:
         if (
             folder.name == LOADED
             and days_old >= settings.keep_loaded_days
-            and was in (None, (seen.st_size, seen.st_mtime_ns))
+            and (was is None or _is_as_read(seen, was))
             and not _may_be_written_to(path, now - seen.st_ctime)
         ):
             path.unlink(missing_ok=True)
@@ -125,7 +157,11 @@ def shrink_ledger(settings: Settings) -> None:
         line_count = sum(1 for _ in lines)
     if line_count > 2 * len(present) + _LINES_BEFORE_SHRINKING:
         draft = path.with_suffix(".tmp")
-        kept = (f"{inode} {size} {mtime}\n" for inode, (size, mtime) in ledger.items() if inode in present)
+        kept = (
+            f"{inode} {size} {modified} {changed}\n"
+            for inode, (size, modified, changed) in ledger.items()
+            if inode in present
+        )
         with draft.open("w", encoding="ascii") as file:
             file.writelines(kept)
             file.flush()
@@ -147,7 +183,9 @@ def _read_ledger(settings: Settings) -> Ledger:
     for line in text.split("\n")[:-1]:
         match line.split(" "):
             case [inode, size, modified_ns]:
-                found[int(inode)] = (int(size), int(modified_ns))
+                found[int(inode)] = (int(size), int(modified_ns), 0)
+            case [inode, size, modified_ns, changed_ns]:
+                found[int(inode)] = (int(size), int(modified_ns), int(changed_ns))
     return found
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 from zoneinfo import available_timezones
 
+from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -165,9 +166,12 @@ def load_settings(**overrides: Any) -> Settings:
     """Reads the settings from the environment and `.env`.
 
     Raises `SettingsError` that names the variable, the value it has and what is allowed; also for a
-    variable of the environment that is no setting, because a mistyped limit is no limit.
+    variable of the environment or of `.env` that is no setting, because a mistyped limit is no limit.
     """
-    _check_names(os.environ)
+    _check_names(os.environ, "the environment")
+    env_file = Settings.model_config.get("env_file")
+    if isinstance(env_file, Path) and env_file.is_file():
+        _check_names(dotenv_values(env_file, encoding="utf-8"), str(env_file))
     try:
         return Settings(**overrides)
     except ValidationError as error:
@@ -180,11 +184,17 @@ def load_settings(**overrides: Any) -> Settings:
         ) from error
 
 
-def _check_names(variables: Iterable[str]) -> None:
+def _check_names(variables: Iterable[str], place: str) -> None:
     settings = {f"{ENVIRONMENT_PREFIX}{name.upper()}" for name in Settings.model_fields}
     for name in sorted(variables):
-        if name.startswith(ENVIRONMENT_PREFIX) and name not in settings | _OWN_VARIABLES:
-            nearest = difflib.get_close_matches(name, settings, 1, 0)[0]
+        # Small letters are read, too.
+        spelt = name.upper()
+        if spelt in settings | _OWN_VARIABLES:
+            continue
+        # A typo may be in the prefix itself; other programs may have variables of their own here.
+        if spelt.startswith(ENVIRONMENT_PREFIX) or difflib.get_close_matches(spelt, settings, 1, 0.9):
+            nearest = difflib.get_close_matches(spelt, settings, 1, 0)[0]
             raise SettingsError(
-                f"{name} is no setting. The nearest is {nearest}. Rename or unset it, then try again."
+                f"{name} is no setting. The nearest is {nearest}. Rename or remove it in {place}, then try "
+                "again."
             )

@@ -298,6 +298,37 @@ def file_cases() -> Iterator[Case]:
         2,
     )
     yield Case("frames.ndjson.zst", b"".join(zstandard.compress(one() + b"\n") for _ in range(5)), 5)
+    # Every line end and mark that programs write, also where files were joined.
+    yield Case("cr.ndjson", two().replace(b"\n", b"\r"), 2)
+    yield Case("cr-one-bad.ndjson", (one() + b"\nbad\n" + two()).replace(b"\n", b"\r"), 3, ("not_json",))
+    yield Case("cr-bad-first.ndjson", (b"bad\n" + one()).replace(b"\n", b"\r"), 1, ("not_json",))
+    yield Case("cr-cut-first.ndjson", (one()[:-9] + b"\n" + one()).replace(b"\n", b"\r"), 1, ("not_json",))
+    yield Case("cr-inside-one-object.ndjson", one().replace(b", ", b",\r"), 1)
+    yield Case("cr-inside-objects.ndjson", two().replace(b", ", b",\r"), 2)
+    yield Case("cr-array.json", b"[\r" + one() + b",\r" + one() + b"\r]\r", 2)
+    pretty = [json.dumps(json.loads(one()), indent=2).encode() for _ in range(3)]
+    yield Case("cr-pretty.json", b"\n".join(pretty[:2]).replace(b"\n", b"\r"), 2)
+    yield Case("cr-appended.ndjson", two() + two().replace(b"\n", b"\r"), 4)
+    yield Case("crlf-pretty.json", pretty[2].replace(b"\n", b"\r\n"), 1)
+    yield Case("bom-inside.ndjson", bom + two() + bom + two() + bom + two(), 6)
+    yield Case("bom-inside-crlf.ndjson", (bom + two() + bom + two()).replace(b"\n", b"\r\n"), 4)
+    yield Case("bom-inside-arrays.json", (bom + b"[" + one() + b"]\n") + (bom + b"[" + one() + b"]"), 2)
+    yield Case("bom-in-a-text.ndjson", one(metadata={"topic": "a@b"}).replace(b"@", bom), 1)
+    # Nonsense of more than one read before the first event.
+    yield Case("late.ndjson", b"x" * 5_000_000 + b"\n" + two(), 2, ("line_too_long",))
+    yield Case(
+        "late.ndjson.gz", gzip.compress(b"%s\n" % (b"x" * 499_999) * 10 + two()), 2, ("not_json",) * 10
+    )
+    yield Case("late-blank.ndjson", b"\n" * 5_000_000 + two(), 2)
+    yield refused("late-never.ndjson", b"x" * 5_000_000 + b"\nstill none\n", "no_json")
+    skippable = b"\x50\x2a\x4d\x18" + (3).to_bytes(4, "little") + b"any"
+    yield Case("skippable.ndjson.zst", skippable + zstandard.compress(two()), 2)
+    yield Case("skippable-between.ndjson.zst", zstandard.compress(two()) + b"\x5f" + skippable[1:]
+               + zstandard.compress(two()), 4)  # fmt: skip
+    yield refused(
+        "skippable-torn.ndjson.zst", skippable + zstandard.compress(two())[:-6], "damaged_compression"
+    )
+    yield refused("skippable-alone-torn.ndjson.zst", skippable[:-1], "damaged_compression")
     yield refused("prose.json", b"Dear all,\nthis is no event.\n", "no_json")
     yield refused("picture.json", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4, "no_json")
     yield refused("csv.json", b"eventType,capsuleId\nview,a\n", "no_json")

@@ -9,6 +9,8 @@ from typing import IO
 
 import pytest
 
+from orchestration.event_files import FileRefused
+from orchestration.line_reader import LineReader
 from orchestration.micro_batch import load_pending, view_pending
 from orchestration.originals import delete_old
 from orchestration.raw_events import Accounting
@@ -55,6 +57,53 @@ def test_a_late_write_is_seen_although_its_times_were_set_back(settings: Setting
         write(late, lines(event(eventId="e2")))
     os.utime(moved, (0, 0))
     assert load_pending(settings).accounting == Accounting(received=2, accepted=1, duplicate=1)
+
+
+def test_a_rewrite_of_the_same_size_and_time_is_seen(settings: Settings) -> None:
+    land(settings, "a.ndjson", lines(event()))
+    load_pending(settings)
+    moved = settings.landing / "loaded" / "a.ndjson"
+    was = moved.stat()
+    with moved.open("r+b") as late:
+        write(late, lines(event(eventId="e2")))
+    os.utime(moved, ns=(was.st_atime_ns, was.st_mtime_ns))
+    now = moved.stat()
+    assert (now.st_size, now.st_mtime_ns) == (was.st_size, was.st_mtime_ns)
+    assert load_pending(settings).accounting == Accounting(received=1, accepted=1)
+    assert view_pending(settings).complete == []
+
+
+def test_a_rewrite_before_the_move_stays_to_be_loaded(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(settings, "a.ndjson", lines(event()))
+    path = settings.landing / "a.ndjson"
+    was = path.stat()
+
+    def rewritten(*_: object) -> None:
+        path.write_bytes(lines(event(eventId="e2")))
+        os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("orchestration.micro_batch.remember", rewritten)
+        assert load_pending(settings).accounting == Accounting(received=1, accepted=1)
+    assert path.exists()
+    assert load_pending(settings).accounting == Accounting(received=1, accepted=1)
+    assert stored_count(settings) == 2
+
+
+def test_a_file_that_is_replaced_while_it_is_read_waits(settings: Settings) -> None:
+    land(settings, "a.ndjson", lines(event()))
+    path = settings.landing / "a.ndjson"
+    was = path.stat()
+    (seen,) = view_pending(settings).complete
+    land(settings, "b.tmp", lines(event(eventId="e2")))
+    other = settings.landing / "b.tmp"
+    os.utime(other, ns=(was.st_atime_ns, was.st_mtime_ns))
+    other.replace(path)
+    with pytest.raises(FileRefused) as refused:
+        list(LineReader(seen))
+    assert refused.value.reason == "changed_while_read"
 
 
 def test_what_is_written_after_a_refusal_is_tried_again(settings: Settings) -> None:

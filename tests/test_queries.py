@@ -535,6 +535,15 @@ def test_a_query_that_takes_too_long_is_stopped(publication) -> None:
     assert run_query(publication, "select 1 as one") == [{"one": 1}]
 
 
+def test_no_timer_outlives_a_query(publication) -> None:
+    # Alive at the end of the command it holds the cursor, and DuckDB's module prints it as leaked.
+    before = threading.active_count()
+    run_query(publication, "select 1 as one")
+    with pytest.raises(QueryRefused):
+        run_query(publication, "select nope")
+    assert threading.active_count() == before
+
+
 @pytest.mark.parametrize(
     ("query", "words"), [("select 1; select 2", "holds 2"), ("selec 1", "can't be run"), ("", "holds 0")]
 )
