@@ -8,9 +8,10 @@ from typing import Any
 
 import streamlit as st
 
+from app.answers import ask
 from app.breakdowns import drawn_buckets, grain_of, has_tables
 from app.queries import metric_rows, metric_values
-from app.view import View, ask
+from app.view import View
 
 
 def explain_no_events(view: View) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 import streamlit as st
 
+from app.answers import ask
 from app.breakdowns import drawn_buckets, grain_of
 from app.chart_parts import Chart
 from app.comparison import NOT_COMPARABLE, Change
@@ -26,7 +27,7 @@ from app.guards import trend_rows
 from app.metrics import METRICS_BY_ID, Metric
 from app.queries import Comparison, compare, metric_rows
 from app.trend_charts import trend, trend_points
-from app.view import View, ask, filter_by
+from app.view import View, filter_by
 
 DeltaColour = Literal["normal", "inverse", "off"]
 COLOUR_OF_GOOD: Final[dict[str, DeltaColour]] = {"up": "normal", "down": "inverse", "neutral": "off"}

@@ -65,15 +65,16 @@ def finite(value: Any) -> Any:
     return value
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def table_columns(publication: Publication) -> Mapping[str, tuple[str, ...]]:
-    """The tables of schema `marts` in this publication with their columns, in order."""
+    """The tables of schema `marts` that this publication shows its scope, with their columns, in order."""
     found: dict[str, list[str]] = {}
     for table, column in rows_of(
         publication,
         Statement(
             "select table_name, column_name from information_schema.columns "
-            "where table_schema = 'marts' order by table_name, ordinal_position",
+            "where table_catalog = current_database() and table_schema = 'marts' "
+            "order by table_name, ordinal_position",
             {},
         ),
     ):
@@ -93,7 +94,8 @@ def reference_rows(publication: Publication, seed: str, columns: Sequence[str]) 
         publication,
         Statement(
             "select count(*) from information_schema.tables "
-            "where table_schema = 'reference' and table_name = $seed",
+            "where table_catalog = current_database() and table_schema = 'reference' "
+            "and table_name = $seed",
             {"seed": seed},
         ),
     )

@@ -1,18 +1,21 @@
 """The dashboard's entry point: page, navigation, filters, age of the figures, fresh publications.
 
-Start it with `engagement up`, or alone with `streamlit run app/streamlit_app.py`. Every tab is a
+Start it with `engagement up`, or alone with `streamlit run app/server.py`. Every tab is a
 file of `app_pages/`; it reads the `View` that is put together here.
 Not here: SQL, arithmetic, charts.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import streamlit as st
 
+from app.access import Refusal
 from app.export_panel import export_panel
 from app.format import age_text, counted
 from app.key_figures import comparison_note
+from app.login import permission, reader_scope, who_is_here
 from app.publications import (
     Publication,
     PublicationMissing,
@@ -20,6 +23,7 @@ from app.publications import (
     current_publication_id,
 )
 from app.queries import freshness
+from app.scope import Scope
 from app.view import choose_view, show_view
 from orchestration.settings import SettingsError, load_settings
 
@@ -39,9 +43,13 @@ PAGES = [
 
 
 @st.fragment(run_every=LOOK_EVERY_SECONDS)
-def watch_publications(published: Path, shown: Publication | None) -> None:
-    """Says how old the figures are, and draws the page again when there are newer ones."""
+def watch_publications(
+    published: Path, shown: Publication | None, may_read: Callable[[], Scope | Refusal]
+) -> None:
+    """Says how old the figures are, and draws the page again when they, or who may see them, changed."""
     if current_publication_id(published) != (shown.id if shown else None):
+        st.rerun()
+    if shown is not None and may_read() != shown.scope:
         st.rerun()
     if shown is None:
         st.caption("This page looks again every few seconds; there is no need to reload it.")
@@ -56,7 +64,7 @@ def watch_publications(published: Path, shown: Publication | None) -> None:
     st.caption(text, width="content")
 
 
-def explain_waiting(published: Path, landing: Path) -> None:
+def explain_waiting(published: Path, landing: Path, may_read: Callable[[], Scope | Refusal]) -> None:
     """Nothing is published yet: what is happening and what to do, instead of an error."""
     waiting = _waiting_count(landing)
     with st.container(border=True):
@@ -72,7 +80,7 @@ def explain_waiting(published: Path, landing: Path) -> None:
                 "No file has landed yet. To try it with made-up events, run `engagement sample`; "
                 "to load what has landed now, run `engagement load`."
             )
-        watch_publications(published, None)
+        watch_publications(published, None, may_read)
 
 
 def _waiting_count(landing: Path) -> int:
@@ -90,25 +98,28 @@ def main() -> None:
     except SettingsError as error:
         st.error(f"The dashboard cannot start. {error}")
         return
+    scope = reader_scope(settings)
+    may_read = permission(settings)
     try:
-        publication = current_publication(settings.published)
+        publication = current_publication(settings.published, scope)
     except PublicationMissing as missing:
         if current_publication_id(settings.published) is None:
-            explain_waiting(settings.published, settings.landing)
+            explain_waiting(settings.published, settings.landing, may_read)
         else:
             st.error(str(missing))
         return
     if publication.as_of is None or publication.first_event_date is None:
-        explain_waiting(settings.published, settings.landing)
+        explain_waiting(settings.published, settings.landing, may_read)
         return
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.title(page.title, anchor=False, width="content")
-        watch_publications(settings.published, publication)
+        watch_publications(settings.published, publication, may_read)
+        who_is_here()
     view = choose_view(publication)
     show_view(view)
     with st.container(horizontal=True, vertical_alignment="center"):
         comparison_note(view)
-        export_panel(view)
+        export_panel(view, may_read)
     page.run()
 
 

@@ -6,13 +6,14 @@ so that a copied link shows a colleague the same figures, on every tab.
 Not here: SQL and arithmetic (`queries.py`, `breakdowns.py`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Final, ParamSpec, TypeVar, cast
+from typing import Any, Final, cast
 
 import streamlit as st
 
+from app.answers import ask
 from app.breakdowns import capsule_names, country_names
 from app.comparison import EarlierPeriod, a_year_before, earlier_period, local_day
 from app.filter_options import FILTER_KEYS, filter_options
@@ -37,13 +38,9 @@ BOTS_LABELS: Final[dict[Bots, str]] = {
     "only": "Only bots",
 }
 FILTERS: Final = ("period", "days", "capsules", "compare", "bots", *FILTER_KEYS)
-CACHED_ANSWERS: Final = 1000
 LONGEST_NAME: Final = 60
 NAMES_SHOWN: Final = 3
 MOST_VALUES: Final = 50
-
-Arguments = ParamSpec("Arguments")
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -60,25 +57,6 @@ class View:
     def period_text(self) -> str:
         text = range_text(self.selection.date_from, self.selection.date_to)
         return f"{text}, so far" if self.earlier.is_so_far else text
-
-
-@st.cache_data(show_spinner=False, max_entries=CACHED_ANSWERS)
-def _answer(
-    question: str,
-    publication_folder: str,
-    arguments: tuple[Any, ...],
-    _function: Callable[..., Any],
-    _publication: Publication,
-) -> Any:
-    """Keyed by question, publication and arguments: a new publication is a new set of answers."""
-    return _function(_publication, *arguments)
-
-
-def ask(function: Callable[..., Answer], publication: Publication, *arguments: Any) -> Answer:
-    """`function(publication, *arguments)`, computed once per publication and arguments."""
-    name = f"{function.__module__}.{function.__qualname__}"
-    found = _answer(name, str(publication.folder), arguments, function, publication)
-    return cast(Answer, found)
 
 
 def show_view(view: View) -> None:

@@ -96,6 +96,7 @@ for _command in (
     reading.export,
     reading.report,
     reading.sql,
+    reading.access,
 ):
     main.add_command(_command)
 

@@ -15,6 +15,7 @@ from app.publications import Publication, current_publication
 from app.queries import metric_values
 from app.report import report
 from app.report_pdf import report_pdf
+from app.scope import EVERYTHING
 from app.selection import Selection
 from orchestration.settings import Settings
 
@@ -44,7 +45,7 @@ def write_weekly_reports(settings: Settings, now: datetime, say: Say) -> list[Pa
 
     A file of that week is replaced: events may have come late. Raises `PublicationMissing`.
     """
-    publication = current_publication(settings.published)
+    publication = current_publication(settings.published, EVERYTHING)
     first, last = last_whole_week(now, publication.timezone)
     settings.exports.mkdir(parents=True, exist_ok=True)
     written = []

@@ -40,6 +40,8 @@ class Service:
     arguments: list[str]
     port: int
     log: Path
+    # Where it can be reached from this machine.
+    address: str = "127.0.0.1"
     process: subprocess.Popen[bytes] = field(init=False)
 
     def start(self, environment: dict[str, str]) -> None:
@@ -58,9 +60,11 @@ class Service:
 
     def is_reachable(self) -> bool:
         """Whether something accepts connections on its port."""
-        with socket.socket() as probe:
-            probe.settimeout(0.5)
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        try:
+            socket.create_connection((self.address, self.port), timeout=0.5).close()
+        except OSError:
+            return False
+        return True
 
     def stop(self) -> None:
         """Ends it and the processes it started: politely, then for good."""
@@ -145,8 +149,8 @@ def run_services(settings: Settings, say: Say, should_stop: Callable[[], bool]) 
     dashboard_port = free_port(settings.dashboard_port, "dashboard", say, frozenset({orchestrator_port}))
     services = [
         Service(
-            "dashboard", _dashboard_arguments(dashboard_port), dashboard_port,
-            settings.home / "logs" / "dashboard.log",
+            "dashboard", _dashboard_arguments(settings.dashboard_address, dashboard_port), dashboard_port,
+            settings.home / "logs" / "dashboard.log", _reachable(settings.dashboard_address),
         ),
         Service(
             "orchestrator", _orchestrator_arguments(orchestrator_port), orchestrator_port,
@@ -160,7 +164,7 @@ def run_services(settings: Settings, say: Say, should_stop: Callable[[], bool]) 
             service.start(environment)
         for service in services:
             _wait_until_reachable(service, should_stop)
-            say(f"{service.name.capitalize()}: http://127.0.0.1:{service.port}")
+            say(f"{service.name.capitalize()}: http://{_shown(service.address)}:{service.port}")
         say(f"Drop event files into {settings.landing}; Ctrl-C stops everything.")
         _report(settings, services, say, should_stop)
     finally:
@@ -171,10 +175,19 @@ def run_services(settings: Settings, say: Say, should_stop: Callable[[], bool]) 
         say("Stopped.")
 
 
-def _dashboard_arguments(port: int) -> list[str]:
+def _reachable(address: str) -> str:
+    """An address of every interface is reached as this machine's own."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
+
+
+def _shown(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _dashboard_arguments(address: str, port: int) -> list[str]:
     return [
-        sys.executable, "-m", "streamlit", "run", str(PROJECT_ROOT / "app" / "streamlit_app.py"),
-        "--server.port", str(port),
+        sys.executable, "-m", "streamlit", "run", str(PROJECT_ROOT / "app" / "server.py"),
+        "--server.address", address, "--server.port", str(port),
     ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ relative to the project's root, so that every command means the same folder wher
 """
 
 import difflib
+import ipaddress
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -75,6 +76,10 @@ class Settings(BaseSettings):
         DEFAULT_LIMITS.nesting
     )
     max_keys: Annotated[int, Field(ge=10, description="a number of keys, 10 or more")] = DEFAULT_LIMITS.keys
+    dashboard_address: Annotated[
+        str, Field(description="an address of this machine, such as 127.0.0.1 or 0.0.0.0")
+    ] = "127.0.0.1"
+    open_to_all: Annotated[bool, Field(description="true or false")] = False
     dashboard_port: Annotated[int, Field(ge=1, le=65535, description="a port number, 1 to 65535")] = 8501
     orchestrator_port: Annotated[int, Field(ge=1, le=65535, description="a port number, 1 to 65535")] = 3000
 
@@ -83,6 +88,13 @@ class Settings(BaseSettings):
     def _timezone_is_known(cls, value: str) -> str:
         if value not in available_timezones():
             raise ValueError(f"{value!r} is no IANA time zone")
+        return value
+
+    @field_validator("dashboard_address")
+    @classmethod
+    def _address_is_plain(cls, value: str) -> str:
+        if value != "localhost":
+            ipaddress.ip_address(value)
         return value
 
     @field_validator("home", "landing")

@@ -22,6 +22,7 @@ from app.breakdowns import (
     whole_buckets,
 )
 from app.publications import close_publications, current_publication
+from app.scope import EVERYTHING
 from app.selection import Selection
 from tests.publication_fixture import write_publication
 
@@ -32,7 +33,7 @@ WEEK = Selection(date(2026, 3, 9), date(2026, 3, 15))
 def publication(tmp_path_factory):
     published = tmp_path_factory.mktemp("published")
     write_publication(published)
-    yield current_publication(published)
+    yield current_publication(published, EVERYTHING)
     close_publications()
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-import streamlit as st
 import yaml
 from streamlit.testing.v1 import AppTest
 
 from app import queries
+from app.answers import answers
 from app.publications import close_publications, open_cursor
 from tests.publication_fixture import TABLES, write_publication
 
@@ -58,7 +58,7 @@ def tables_read(monkeypatch, page: str) -> set[str]:
 
     app = opened("overview", **WEEK)
     monkeypatch.setattr(queries, "open_cursor", watched_cursor)
-    st.cache_data.clear()
+    answers.clear()
     app.switch_page(f"app_pages/{page}.py").run()
     assert not app.exception, app.exception
     return {table for sql in asked for table in TABLE_READ.findall(sql)}

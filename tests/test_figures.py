@@ -12,6 +12,7 @@ from app.custom_event_figures import custom_events, event_properties, property_v
 from app.insights import insights
 from app.intervals import is_too_few, wilson_interval
 from app.publications import close_publications, current_publication
+from app.scope import EVERYTHING
 from app.selection import Selection, SelectionError
 from tests.publication_fixture import write_publication
 
@@ -23,7 +24,7 @@ NOTHING = Selection(date(2025, 3, 9), date(2025, 3, 15))
 def publication(tmp_path_factory):
     published = tmp_path_factory.mktemp("published")
     write_publication(published)
-    yield current_publication(published)
+    yield current_publication(published, EVERYTHING)
     close_publications()
 
 
@@ -31,7 +32,7 @@ def publication(tmp_path_factory):
 def bare(tmp_path):
     """A publication of a version that had none of these marts."""
     write_publication(tmp_path, tables=["fct_sessions", "session_activity_hourly"])
-    yield current_publication(tmp_path)
+    yield current_publication(tmp_path, EVERYTHING)
     close_publications()
 
 

@@ -27,6 +27,7 @@ from app.queries import (
     table_columns,
     table_reader,
 )
+from app.scope import EVERYTHING
 from app.selection import Selection, SelectionError
 from tests.publication_fixture import CTA_HOURS, ROWS, TABLES, write_publication
 
@@ -37,7 +38,7 @@ WEEK = Selection(date(2026, 3, 9), date(2026, 3, 15))
 def publication(tmp_path_factory):
     published = tmp_path_factory.mktemp("published")
     write_publication(published)
-    yield current_publication(published)
+    yield current_publication(published, EVERYTHING)
     close_publications()
 
 
@@ -190,7 +191,7 @@ def test_a_week_is_named_by_its_monday_and_a_month_by_its_first_day(publication)
 def test_a_spring_day_has_23_hours(published) -> None:
     write_publication(published, timezone="Europe/Berlin")
     spring = Selection(date(2026, 3, 29), date(2026, 3, 29))
-    hours = metric_rows(current_publication(published), spring, ["hour"], ["view_count"])
+    hours = metric_rows(current_publication(published, EVERYTHING), spring, ["hour"], ["view_count"])
     assert len(hours) == 23
     assert hours[0]["hour"].isoformat() == "2026-03-29T00:00:00+01:00"
     assert hours[-1]["hour"].isoformat() == "2026-03-29T23:00:00+02:00"
@@ -252,7 +253,7 @@ def test_a_filter_by_cta_narrows_its_figures(publication) -> None:
 def test_a_cta_that_is_never_sent_as_shown_has_no_rate_where_others_of_its_capsule_are(published) -> None:
     silent = {**CTA_HOURS[0], "cta_id": "chat", "impression_count": 0}
     write_publication(published, rows=ROWS | {"cta_activity_hourly": [*CTA_HOURS, silent]})
-    rows = metric_rows(current_publication(published), WEEK, ["cta_id"], CTA_FIGURES)
+    rows = metric_rows(current_publication(published, EVERYTHING), WEEK, ["cta_id"], CTA_FIGURES)
     assert next(row for row in rows if row["cta_id"] == "chat")["cta_click_through_rate"] is None
 
 
@@ -292,7 +293,9 @@ def test_content_items_follow_every_filter_and_key(publication) -> None:
 
 def test_a_publication_without_content_accesses_has_no_item_count(published) -> None:
     write_publication(published, tables=[name for name in TABLES if name != "fct_content_accesses"])
-    found = metric_values(current_publication(published), WEEK, ["content_item_count", "view_count"])
+    found = metric_values(
+        current_publication(published, EVERYTHING), WEEK, ["content_item_count", "view_count"]
+    )
     assert found == {"content_item_count": None, "view_count": 5}
 
 
@@ -383,7 +386,7 @@ def test_a_finished_week_is_compared_with_the_whole_week_before(publication) -> 
 
 def test_an_unfinished_week_is_compared_with_the_same_elapsed_part(published) -> None:
     write_publication(published, as_of="2026-03-12T09:00:30Z")
-    found = compare(current_publication(published), WEEK)
+    found = compare(current_publication(published, EVERYTHING), WEEK)
     assert found.earlier.is_so_far
     # Up to Thursday 5 March 10:00: s6 at 20:00 of that day is not counted.
     assert found.earlier.selection is not None
@@ -395,7 +398,7 @@ def test_an_unfinished_week_is_compared_with_the_same_elapsed_part(published) ->
 def test_the_elapsed_part_follows_the_wall_clock_over_summer_time(published) -> None:
     write_publication(published, timezone="Europe/Berlin", as_of="2026-03-31T08:15:00Z")
     today = Selection(date(2026, 3, 30), date(2026, 4, 5))  # as of 31 March, 10:15 summer time
-    earlier = earlier_period(current_publication(published), today, "previous").selection
+    earlier = earlier_period(current_publication(published, EVERYTHING), today, "previous").selection
     assert earlier is not None
     assert earlier.until == datetime(2026, 3, 24, 10, tzinfo=UTC)  # 24 March, 11:00 winter time
 
@@ -415,7 +418,7 @@ def test_a_period_that_has_not_begun_is_not_comparable(publication) -> None:
 
 def test_a_year_before_keeps_the_days(published) -> None:
     write_publication(published, first_event_date="2020-01-01")
-    publication = current_publication(published)
+    publication = current_publication(published, EVERYTHING)
     leap = Selection(date(2024, 2, 29), date(2024, 2, 29))
     earlier = earlier_period(publication, leap, "year").selection
     assert earlier is not None
@@ -476,7 +479,7 @@ def test_without_comparison_there_is_no_earlier_figure(publication) -> None:
 def test_without_a_publication_the_words_say_what_to_do(tmp_path) -> None:
     assert current_publication_id(tmp_path) is None
     with pytest.raises(PublicationMissing, match="Nothing has been published yet"):
-        current_publication(tmp_path)
+        current_publication(tmp_path, EVERYTHING)
 
 
 def test_a_pointer_cannot_lead_out_of_the_folder(tmp_path) -> None:
@@ -488,10 +491,10 @@ def test_a_damaged_publication_is_named(published) -> None:
     folder = write_publication(published)
     (folder / "publication.duckdb").write_bytes(b"not a database")
     with pytest.raises(PublicationMissing, match="could not be opened"):
-        metric_values(current_publication(published), WEEK)
+        metric_values(current_publication(published, EVERYTHING), WEEK)
     (folder / "manifest.json").write_text("{", encoding="utf-8")
     with pytest.raises(PublicationMissing, match="no readable manifest"):
-        current_publication(published)
+        current_publication(published, EVERYTHING)
 
 
 @pytest.mark.parametrize(
@@ -552,13 +555,13 @@ def test_a_wrong_query_is_refused_with_a_reason(publication, query, words) -> No
         run_query(publication, query)
 
 
-def test_a_reader_sees_the_new_publication_and_old_connections_close(published) -> None:
+def test_a_reader_sees_the_new_publication_and_old_opened_close(published) -> None:
     for number in range(4):
         write_publication(published, f"p{number}")
-        assert metric_values(current_publication(published), WEEK)["view_count"] == 5
-    from app.publications import _connections
+        assert metric_values(current_publication(published, EVERYTHING), WEEK)["view_count"] == 5
+    from app.publications import _opened
 
-    assert [folder.name for folder in _connections] == ["p2", "p3"]
+    assert [folder.name for folder in _opened] == ["p2", "p3"]
 
 
 def test_threads_do_not_get_each_others_rows(publication) -> None:

@@ -16,6 +16,7 @@ from app.metrics import METRICS
 from app.publications import Publication, close_publications, current_publication
 from app.report import report
 from app.report_pdf import CATEGORY_COLOURS, chart_svg, report_pdf
+from app.scope import EVERYTHING
 from app.selection import Selection
 from orchestration.cli import main
 from orchestration.definitions import defs
@@ -30,7 +31,7 @@ NOW = datetime(2026, 3, 16, 11, tzinfo=UTC)
 @pytest.fixture
 def publication(tmp_path: Path):
     write_publication(tmp_path / "published")
-    yield current_publication(tmp_path / "published")
+    yield current_publication(tmp_path / "published", EVERYTHING)
     close_publications()
 
 
@@ -113,7 +114,8 @@ def test_what_people_typed_is_text_and_never_markup(tmp_path: Path) -> None:
         tmp_path / "published", rows={**ROWS, "dim_capsules": capsules, "fct_searches": searches}
     )
     pdf = pdf_of(
-        current_publication(tmp_path / "published"), Selection(WEEK.date_from, WEEK.date_to, ("guide",))
+        current_publication(tmp_path / "published", EVERYTHING),
+        Selection(WEEK.date_from, WEEK.date_to, ("guide",)),
     )
     text = text_of(pdf).replace(" ", "")
     assert '#panic("run")$x$*bold*`code`#read("/etc/passwd")</svg>' in text
@@ -135,7 +137,7 @@ def test_charts_are_vectors_in_the_colours_of_the_light_theme(publication: Publi
 
 def test_a_publication_with_hardly_any_mart_still_gives_a_report(tmp_path: Path) -> None:
     write_publication(tmp_path / "published", tables=["session_activity_hourly", "dim_capsules"])
-    assert "Views 5 +150% 2" in text_of(pdf_of(current_publication(tmp_path / "published")))
+    assert "Views 5 +150% 2" in text_of(pdf_of(current_publication(tmp_path / "published", EVERYTHING)))
     close_publications()
 
 

@@ -15,6 +15,7 @@ from app import view_exports
 from app.about import about_view
 from app.publications import Publication, close_publications, current_publication
 from app.queries import compare
+from app.scope import EVERYTHING
 from app.selection import Selection
 from app.view_exports import download_name, ending_of, view_export
 from app.view_tables import ExportTable, event_tables, view_tables
@@ -28,7 +29,7 @@ NOW = datetime(2026, 3, 16, 11, tzinfo=UTC)
 def publication(tmp_path: Path):
     searches = [{**ROWS["fct_searches"][0], "search_query": "=1+1"}]
     write_publication(tmp_path / "published", rows={**ROWS, "fct_searches": searches})
-    yield current_publication(tmp_path / "published")
+    yield current_publication(tmp_path / "published", EVERYTHING)
     close_publications()
 
 
@@ -126,7 +127,7 @@ def test_a_table_without_rows_is_a_file_all_the_same() -> None:
 
 def test_a_publication_with_hardly_any_mart_can_be_exported(tmp_path: Path) -> None:
     write_publication(tmp_path / "published", tables=["session_activity_hourly", "dim_capsules"])
-    few = current_publication(tmp_path / "published")
+    few = current_publication(tmp_path / "published", EVERYTHING)
     for wanted in ("csv", "xlsx", "parquet"):
         assert view_export(view_tables(few, WEEK, "previous"), wanted, {})
     close_publications()

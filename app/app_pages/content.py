@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.answers import ask
 from app.breakdowns import content_items, search_queries
 from app.charts import curve
 from app.content_figures import idle_content, video_items, video_retention
@@ -9,7 +10,7 @@ from app.format import duration_text, name_text, rate_text, score_text
 from app.guards import explain_missing, explain_no_events, unfiltered_note
 from app.key_figures import card, key_figures
 from app.tabs import FIGURES
-from app.view import ask, current_view
+from app.view import current_view
 
 view = current_view()
 explain_no_events(view)

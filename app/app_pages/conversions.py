@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.answers import ask
 from app.breakdowns import cta_performance
 from app.charts import bars, intervals
 from app.conversion_figures import conversion_rates, funnel_steps
@@ -15,7 +16,7 @@ from app.key_figures import (
 from app.metrics import METRICS_BY_ID
 from app.report import attribution_texts
 from app.tabs import FIGURES
-from app.view import ask, current_view
+from app.view import current_view
 
 SCOPES = {"session": "Within a session", "visitor": "Within seven days"}
 TIMES = (

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.accounting import FATES, accounting_by_day, event_files, load_totals, rejected_reasons
+from app.answers import ask
 from app.breakdowns import bots_left_out
 from app.charts import bars
 from app.check_results import last_checks
@@ -10,7 +11,7 @@ from app.format import count_text, counted, day_text, name_text, number_text, ra
 from app.guards import explain_missing
 from app.key_figures import card, ranking_rows
 from app.trend_charts import parts_by_day
-from app.view import ask, current_view
+from app.view import current_view
 from orchestration.settings import load_settings
 
 TIER_NAMES = {
@@ -24,7 +25,10 @@ TIER_NAMES = {
 ROWS_OF_A_TABLE = 10
 
 view = current_view()
-st.caption("Every line that was ever received is accounted for; the period filter does not apply to loading.")
+whose = "" if view.publication.scope.sees_loading else " of your capsules"
+st.caption(
+    f"Every line{whose} that was ever received is accounted for; the period filter does not apply to loading."
+)
 
 totals = ask(load_totals, view.publication)
 if totals:
@@ -94,6 +98,10 @@ with st.grid(2, min_column_width=320):
             f"Bots in this period: {counted(bots['session_count'], 'session', 'sessions')} with "
             f"{counted(bots['view_count'], 'view', 'views')}, flagged and left out unless asked for."
         )
+
+if not view.publication.scope.sees_loading:
+    # Files and checks are about lines of every capsule.
+    st.stop()
 
 with card("Files", "The newest first."):
     if not explain_missing(view, "Files", "event_files"):

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.answers import ask
 from app.breakdowns import (
     WEEKDAYS,
     conversation_depths,
@@ -17,7 +18,7 @@ from app.guards import explain_missing, explain_no_events, unfiltered_note
 from app.heatmaps import content_heatmap, weekday_heatmap
 from app.key_figures import card, key_figures
 from app.tabs import FIGURES
-from app.view import ask, current_view
+from app.view import current_view
 
 ENDINGS = {
     "last_topic": "Last topic",

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.answers import ask
 from app.charts import bars
 from app.format import escape_markdown
 from app.guards import explain_no_events
@@ -17,7 +18,7 @@ from app.key_figures import (
 )
 from app.metrics import METRICS_BY_ID
 from app.tabs import FIGURES, TRENDS
-from app.view import ask, current_view
+from app.view import current_view
 
 view = current_view()
 explain_no_events(view)

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.answers import ask
 from app.breakdowns import country_names, grain_of, part_order, parts_over_time
 from app.charts import bars
 from app.filter_options import FILTER_KEYS
@@ -11,7 +12,7 @@ from app.heatmaps import world_map
 from app.key_figures import card, key_figures, ranking_chart, ranking_note, ranking_rows
 from app.tabs import FIGURES
 from app.trend_charts import parts_over_time as parts_chart
-from app.view import ask, current_view
+from app.view import current_view
 
 EVERY_COUNTRY = 300
 

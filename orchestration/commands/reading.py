@@ -1,4 +1,4 @@
-"""Commands that read the current publication: `metrics`, `export`, `report`, `sql`.
+"""Commands that read the current publication (`metrics`, `export`, `report`, `sql`), and `access`: who may.
 
 None of them opens the warehouse, so none waits for a load. Not here: queries and figures (`app`).
 """
@@ -52,9 +52,10 @@ def metrics(
     settings = load_settings()
     from app.metric_reports import metrics_report
     from app.publications import current_publication
+    from app.scope import EVERYTHING
     from app.selection import Selection
 
-    publication = current_publication(settings.published)
+    publication = current_publication(settings.published, EVERYTHING)
     last = date_to.date() if date_to else publication.last_event_date or datetime.now(UTC).date()
     first = date_from.date() if date_from else last - timedelta(days=29)
     selection = Selection(first, last, capsules, _parsed_filters(filters), bots)  # type: ignore[arg-type]
@@ -103,8 +104,9 @@ def export(
     from app.exports import write_export
     from app.publications import current_publication
     from app.queries import table_reader
+    from app.scope import EVERYTHING
 
-    publication = current_publication(settings.published)
+    publication = current_publication(settings.published, EVERYTHING)
     if not out.parent.is_dir():
         raise click.UsageError(f"The folder {out.parent} does not exist; create it or choose another --out")
     with table_reader(publication, table, _date_of(date_from), _date_of(date_to), capsules) as reader:
@@ -125,11 +127,12 @@ def report(date_from: datetime, date_to: datetime, capsules: tuple[str, ...], ou
     """
     settings = load_settings()
     from app.publications import current_publication
+    from app.scope import EVERYTHING
     from app.selection import Selection
     from orchestration.reports import write_report
 
     selection = Selection(date_from.date(), date_to.date(), capsules)
-    publication = current_publication(settings.published)
+    publication = current_publication(settings.published, EVERYTHING)
     if not out.parent.is_dir():
         raise click.UsageError(f"The folder {out.parent} does not exist; create it or choose another --out")
     write_report(publication, selection, out, datetime.now(UTC))
@@ -152,9 +155,44 @@ def sql(query: str, as_json: bool) -> None:
     settings = load_settings()
     from app.free_query import run_query
     from app.publications import current_publication
+    from app.scope import EVERYTHING
 
-    rows = run_query(current_publication(settings.published), query)
+    rows = run_query(current_publication(settings.published, EVERYTHING), query)
     if as_json:
         print_json(rows)
     else:
         print_table(rows)
+
+
+@click.command()
+@click.option("--email", help="Only what this address sees.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def access(email: str | None, as_json: bool) -> None:
+    """Who may read the dashboard, as `access.yml` in the state folder says; names what is wrong in it.
+
+    \b
+    Example:  engagement access --email ada@example.org
+    """
+    settings = load_settings()
+    from app.access import FILE_NAME, AccessError, read_access
+    from app.scope import Scope
+
+    def row(who: str, scope: Scope | None) -> dict[str, object]:
+        capsules = None if scope is None or scope.capsules is None else sorted(scope.capsules)
+        return {"who": who, "role": scope.role if scope else None, "capsules": capsules}
+
+    try:
+        rules = read_access(settings.home / FILE_NAME)
+    except AccessError as error:
+        raise click.ClickException(str(error)) from error
+    everybody = {**rules.people, **rules.domains}
+    asked = {email: rules.scope_of(email)} if email else everybody
+    rows = [row(who, scope) for who, scope in asked.items()]
+    if as_json:
+        print_json(rows)
+        return
+    for who, scope in asked.items():
+        seen = (
+            "all capsules" if scope is None or scope.capsules is None else ", ".join(sorted(scope.capsules))
+        )
+        click.echo(f"{who}: {scope.role}, {seen}" if scope else f"{who}: not on the list, sees nothing")

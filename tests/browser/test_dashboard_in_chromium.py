@@ -72,7 +72,7 @@ def running_dashboard(home: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app/streamlit_app.py"]
+    command = [sys.executable, "-m", "streamlit", "run", "app/server.py"]
     with subprocess.Popen(
         [*command, f"--server.port={port}", "--server.fileWatcherType=none"],
         cwd=ROOT,
