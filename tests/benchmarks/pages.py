@@ -1,0 +1,261 @@
+"""How long people wait for a page, on a publication of a year.
+
+Three measurements: the questions of each page without any remembered answer; a person in Chromium (first
+visit, each next tab, a filter); ten people at once at the server, by its own protocol, because ten browsers
+would wait for each other on a small machine.
+
+python -m tests.benchmarks.pages --events 5000000
+"""
+
+import argparse
+import asyncio
+import os
+import platform
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = ("", "traffic", "engagement", "content", "conversions", "data_quality")
+TITLES = ("Overview", "Traffic", "Engagement", "Content", "Conversions", "Data quality")
+BUDGETS = {"first visit": 2.0, "next tab": 1.0, "filter": 0.5}
+DRAWN = """() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'
+    && document.querySelectorAll('[data-testid=stMetric], [data-testid=stDataFrame]').length > 0
+    && !document.querySelector('[data-testid=stSkeleton], [data-stale=true]')
+    && [...document.querySelectorAll('[data-testid=stVegaLiteChart]')]
+        .every(chart => chart.querySelector('canvas, svg'))"""
+
+
+def build_history(home: Path, events: int) -> None:
+    """A publication of a year in `home`, unless there is one."""
+    from orchestration.publication import publish
+    from orchestration.settings import load_settings
+    from orchestration.state_folder import create_state_folders
+    from orchestration.warehouse import open_warehouse, writer_lock
+    from tests.benchmarks.micro_batch import build, write_history
+
+    if (home / "published" / "CURRENT").exists():
+        return
+    settings = load_settings(home=home, quiet_seconds=0, accept_any_age=True)
+    create_state_folders(settings)
+    write_history(settings, events, datetime.now(UTC) - timedelta(hours=3))
+    build(settings, full_refresh=True)
+    with writer_lock(settings), open_warehouse(settings) as connection:
+        publish(connection, settings, datetime.now(UTC))
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    ranked = sorted(values)
+    return ranked[min(int(share * len(ranked)), len(ranked) - 1)]
+
+
+# ── the questions of a page ──
+
+
+def time_questions(home: Path, url: dict[str, Any], page: str) -> list[float]:
+    """Seconds of every statement a page runs when nothing is remembered."""
+    from streamlit.testing.v1 import AppTest
+
+    from app import queries
+    from app.answers import answers
+    from app.publications import open_cursor
+
+    taken: list[float] = []
+
+    @contextmanager
+    def timed(publication: Any) -> Iterator[Any]:
+        started = time.perf_counter()
+        with open_cursor(publication) as cursor:
+            yield cursor
+        taken.append(time.perf_counter() - started)
+
+    answers.clear()
+    with patch.object(queries, "open_cursor", timed):
+        app = AppTest.from_file(str(ROOT / "app" / "streamlit_app.py"), default_timeout=300)
+        for name, value in url.items():
+            app.query_params[name] = value
+        app.run()
+        if page:
+            answers.clear()
+            taken.clear()
+            app.switch_page(f"app_pages/{page}.py").run()
+    if app.exception:
+        raise RuntimeError(f"The page {page or 'overview'} failed: {app.exception}")
+    return taken
+
+
+def measure_questions(home: Path, repeats: int) -> None:
+    from app.breakdowns import capsule_names
+    from app.publications import current_publication
+    from app.scope import EVERYTHING
+
+    os.environ["ENGAGEMENT_HOME"] = str(home)
+    capsules = list(capsule_names(current_publication(home / "published", EVERYTHING)))
+    step = max(len(capsules) // repeats, 1)
+    print(f"{'queries of a page':<32}{'count':>6}{'p50 s':>8}{'p95 s':>8}{'slowest':>9}{'budget':>8}")
+    for label, urls, budget in (
+        (
+            "one capsule, 90 days",
+            [{"period": "90d", "capsule": name} for name in capsules[::step][:repeats]],
+            0.2,
+        ),
+        ("all capsules, 12 months", [{"period": "12m"}] * 2, 1.5),
+    ):
+        for title, page in zip(TITLES, PAGES, strict=True):
+            runs = [time_questions(home, url, page) for url in urls]
+            sums, every = [sum(run) for run in runs], [one for run in runs for one in run]
+            print(
+                f"{title + ', ' + label:<32}{len(runs[0]):>6}{percentile(sums, 0.5):>8.2f}"
+                f"{percentile(sums, 0.95):>8.2f}{max(every):>9.2f}{budget:>8}",
+                flush=True,
+            )
+
+
+# ── a person in a browser ──
+
+
+@contextmanager
+def running_server(home: Path) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app/server.py", f"--server.port={port}"]
+    environment = {**os.environ, "ENGAGEMENT_HOME": str(home)}
+    with subprocess.Popen(
+        [*command, "--server.fileWatcherType=none"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
+    ) as process:
+        try:
+            address = f"http://127.0.0.1:{port}"
+            for _ in range(600):
+                try:
+                    with urllib.request.urlopen(f"{address}/_stcore/health", timeout=1):
+                        break
+                except OSError:
+                    time.sleep(0.1)
+            yield address
+        finally:
+            process.terminate()
+
+
+def measure_browser(home: Path, query: str) -> None:
+    from playwright.sync_api import sync_playwright
+
+    def shown(what: str, seconds: float, kind: str) -> None:
+        print(f"{what:<46}{seconds:>8.2f}{BUDGETS[kind]:>8}", flush=True)
+
+    print(f"{'in Chromium, drawn after':<46}{'s':>8}{'budget':>8}")
+    with running_server(home) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox", "--disable-background-networking", "--disable-component-update"],
+        )
+        for what in ("first visit of a fresh server", "first visit of a second browser"):
+            page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+            started = time.perf_counter()
+            page.goto(f"{address}/{query}", wait_until="commit")
+            page.wait_for_function(DRAWN, timeout=120_000)
+            shown(what, time.perf_counter() - started, "first visit")
+        for round_ in ("first time", "again"):
+            for title in (*TITLES[1:], TITLES[0]):
+                page.wait_for_timeout(500)
+                started = time.perf_counter()
+                page.get_by_role("link", name=title, exact=True).click()
+                page.get_by_role("heading", level=1, name=title, exact=True).wait_for(timeout=120_000)
+                page.wait_for_function(DRAWN, timeout=120_000)
+                shown(f"{title}, {round_}", time.perf_counter() - started, "next tab")
+        for label in ("90 days", "7 days", "30 days", "90 days"):
+            page.wait_for_timeout(500)
+            before = page.get_by_test_id("stMetricValue").first.inner_text()
+            started = time.perf_counter()
+            page.get_by_role("radio", name=label).or_(page.get_by_role("button", name=label)).first.click()
+            page.wait_for_function(
+                "before => document.querySelector('[data-testid=stMetricValue]').innerText !== before",
+                arg=before,
+                timeout=120_000,
+            )
+            page.wait_for_function(DRAWN, timeout=120_000)
+            shown(f"filter: {label}", time.perf_counter() - started, "filter")
+        browser.close()
+
+
+# ── ten people at once ──
+
+
+async def visit(address: str, page: str, query: str) -> float:
+    """Seconds from opening a session until the server has sent the whole page."""
+    import websockets
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+    from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+    target = address.replace("http", "ws") + "/_stcore/stream"
+    started = time.perf_counter()
+    async with websockets.connect(target, max_size=None, subprotocols=["streamlit"]) as socket_:  # type: ignore[list-item]
+        message = BackMsg()
+        message.rerun_script.query_string = query
+        message.rerun_script.page_name = page
+        await socket_.send(message.SerializeToString())
+        while True:
+            received = ForwardMsg()
+            received.ParseFromString(await socket_.recv())
+            if received.WhichOneof("type") == "script_finished":
+                return time.perf_counter() - started
+
+
+async def crowd(address: str, people: int, query: str) -> list[float]:
+    async def person() -> list[float]:
+        return [await visit(address, page, query) for page in PAGES]
+
+    return [
+        seconds for found in await asyncio.gather(*(person() for _ in range(people))) for seconds in found
+    ]
+
+
+def measure_crowd(home: Path, people: int, query: str) -> None:
+    with running_server(home) as address:
+        asyncio.run(crowd(address, 1, query))
+        alone = [seconds for _ in range(3) for seconds in asyncio.run(crowd(address, 1, query))]
+        together = asyncio.run(crowd(address, people, query))
+    ratio = statistics.median(together) / statistics.median(alone)
+    for who, found in ((1, alone), (people, together)):
+        print(
+            f"{who} at once, a page sent by the server: p50 {statistics.median(found):.2f} s, "
+            f"p95 {percentile(found, 0.95):.2f} s"
+        )
+    print(f"slower by {ratio:.1f} (budget 3)")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=5_000_000)
+    parser.add_argument("--people", type=int, default=10)
+    parser.add_argument("--repeats", type=int, default=5, help="capsules asked for, one by one")
+    parser.add_argument("--home", type=Path, help="one with a publication is measured as it is")
+    parser.add_argument("--only", choices=("queries", "browser", "crowd"))
+    arguments = parser.parse_args()
+    home = (arguments.home or Path(tempfile.mkdtemp())).resolve()
+    print(
+        f"machine: {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
+        flush=True,
+    )
+    build_history(home, arguments.events)
+    if arguments.only in (None, "queries"):
+        measure_questions(home, arguments.repeats)
+    if arguments.only in (None, "browser"):
+        measure_browser(home, "")
+    if arguments.only in (None, "crowd"):
+        measure_crowd(home, arguments.people, "")
+
+
+if __name__ == "__main__":
+    main()
