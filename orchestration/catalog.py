@@ -2,19 +2,21 @@
 
 Why it exists: names, owners and unused content can't be known from events. Files under
 `landing/catalog/` named `capsules.*` or `content.*` (any ending of an event file) replace the newest row per
-key. A row that can't be read is reported with its line and changes nothing.
-Not here: reading bytes (`event_files.py`).
+key. A row that can't be read is rejected like a line of events: with file, line, reason and field.
+Not here: reading bytes (`line_reader.py`).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 import orjson
 
-from orchestration.event_fields import FieldProblem
+from orchestration.admission import redacted_excerpt
+from orchestration.event_fields import MAX_ID_CHARACTERS, FieldProblem
 from orchestration.event_files import FileRefused, LandedFile
 from orchestration.journal import BatchRecord, FileKind, make_durable
 from orchestration.limits import DEFAULT_LIMITS, Limits
@@ -22,6 +24,7 @@ from orchestration.line_reader import LineReader
 from orchestration.masking import mask_id, mask_text
 from orchestration.privacy import Keyring
 from orchestration.raw_events import next_file_id, roll_back, write_file_rows
+from orchestration.strict_json import Unreadable, parse_line
 from orchestration.timestamps import parse_timestamp
 
 CATALOGUES: Final[Mapping[FileKind, dict[str, str]]] = {
@@ -46,15 +49,32 @@ _IDENTITY: Final[Mapping[FileKind, tuple[str, ...]]] = {
     "content": ("capsule_id", "content_id"),
 }
 
+# Of more lines that are left out only the number is said.
+_SAID_REJECTS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A line that is no row of its catalogue: reason and key as for events, the shape of the line."""
+
+    line_number: int
+    reason: str
+    field: str | None
+    excerpt: str
+
 
 @dataclass(frozen=True, slots=True)
 class CatalogueRows:
-    """The readable rows of one file, and a sentence for every other line."""
+    """One file: received lines = `rows` + `duplicate_count` + `rejects`.
+
+    `rows`: the last one of each key; `duplicate_count`: the ones before it.
+    """
 
     catalogue: FileKind
     content_hash: str
     rows: list[dict[str, Any]]
-    problems: list[str]
+    duplicate_count: int
+    rejects: list[RejectedRow]
 
 
 def catalogue_of(file: LandedFile) -> FileKind | None:
@@ -69,46 +89,72 @@ def read_catalogue(
     """Reads a catalogue file to its end. Raises `FileRefused`."""
     reader = LineReader(file, limits)
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
-    problems: list[str] = []
+    readable_count = 0
+    rejects: list[RejectedRow] = []
     for number, line in reader:
+        parsed = parse_line(line, limits)
+        if isinstance(parsed, Unreadable):
+            rejects.append(RejectedRow(number, parsed.reason, None, redacted_excerpt(line)))
+            continue
         try:
-            row = _catalogue_row(line, catalogue, keyring)
-        except (FieldProblem, orjson.JSONDecodeError) as problem:
-            reason = (
-                f"{problem.reason} ({problem.field})" if isinstance(problem, FieldProblem) else "not_json"
-            )
-            problems.append(f"{file.shown_name}, line {number}: {reason}")
+            row = _catalogue_row(parsed, catalogue, keyring)
+        except FieldProblem as problem:
+            rejects.append(RejectedRow(number, problem.reason, problem.field, redacted_excerpt(line)))
             continue
         rows[tuple(row[name] for name in _IDENTITY[catalogue])] = row
-    return CatalogueRows(catalogue, reader.content_hash, list(rows.values()), problems)
+        readable_count += 1
+    return CatalogueRows(
+        catalogue, reader.content_hash, list(rows.values()), readable_count - len(rows), rejects
+    )
 
 
-def _catalogue_row(line: bytes, catalogue: FileKind, keyring: Keyring) -> dict[str, Any]:
-    parsed = orjson.loads(line)
-    if not isinstance(parsed, dict):
-        raise FieldProblem("not_an_object", catalogue)
+def _catalogue_row(parsed: dict[str, Any], catalogue: FileKind, keyring: Keyring) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for name, column in CATALOGUES[catalogue].items():
         value = parsed.get(name, parsed.get(column))
         if column in _IDENTITY[catalogue]:
-            if not isinstance(value, str) or not value.strip():
-                raise FieldProblem("missing_field", name)
             # As in events, or the two would not find each other.
             reduced = keyring.capsule_id if column == "capsule_id" else mask_id
-            row[column] = reduced(value.strip())
+            row[column] = reduced(_identifier(value, name))
         elif column.endswith("_at"):
-            row[column] = parse_timestamp(value).replace(tzinfo=None) if isinstance(value, str) else None
+            row[column] = _instant(value, name) if isinstance(value, str) else None
         elif column == "duration_seconds":
-            row[column] = float(value) if type(value) in (int, float) else None  # type: ignore[arg-type]
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            row[column] = float(value) if is_number else None  # type: ignore[arg-type]
         else:
             row[column] = mask_text(value.strip())[:500] if isinstance(value, str) else None
     return row
 
 
+def _instant(text: str, name: str) -> datetime:
+    try:
+        return parse_timestamp(text).replace(tzinfo=None)
+    except FieldProblem as problem:
+        raise FieldProblem(problem.reason, name) from problem
+
+
+def _identifier(value: Any, name: str) -> str:
+    if value is None:
+        raise FieldProblem("missing_field", name)
+    if not isinstance(value, str):
+        raise FieldProblem("wrong_type", name)
+    if not (trimmed := value.strip()):
+        raise FieldProblem("blank_field", name)
+    if len(trimmed) > MAX_ID_CHARACTERS:
+        raise FieldProblem("id_too_long", name)
+    if "\0" in trimmed:
+        raise FieldProblem("nul_character", name)
+    return trimmed
+
+
 def archive_catalogue(archive: Path, found: CatalogueRows) -> None:
     """Keeps the rows beside the sealed event files, durably: what `load_catalogue` loads from."""
     archive.mkdir(parents=True, exist_ok=True)
-    content = {"rows": found.rows, "rejected_count": len(found.problems)}
+    content = {
+        "rows": found.rows,
+        "duplicate_count": found.duplicate_count,
+        "rejects": [asdict(one) for one in found.rejects],
+    }
     path = archived_catalogue_path(archive, found.content_hash)
     draft = path.with_suffix(".tmp")
     draft.write_bytes(orjson.dumps(content))
@@ -123,10 +169,12 @@ def archived_catalogue_path(archive: Path, content_hash: str) -> Path:
 
 
 def load_catalogue(connection: duckdb.DuckDBPyConnection, archive: Path, record: BatchRecord) -> None:
-    """Replaces the rows with the same identity and records the one file, in one transaction."""
+    """Replaces the rows with the same identity, records the one file and its rejects, in one transaction."""
     (file,) = record.files
     archived = orjson.loads(archived_catalogue_path(archive, str(file.content_hash)).read_bytes())
     rows = archived["rows"]
+    # Files of before rejects were kept have none, and no duplicates.
+    rejects, duplicate_count = archived.get("rejects", []), archived.get("duplicate_count", 0)
     columns = list(CATALOGUES[file.kind].values())
     loaded_at = record.loaded_at.replace(tzinfo=None)
     marks = ", ".join("?" for _ in columns)
@@ -143,9 +191,23 @@ def load_catalogue(connection: duckdb.DuckDBPyConnection, archive: Path, record:
             )
         write_file_rows(connection, record, [file], file_id)
         connection.execute(
-            """update raw.event_files set received_count = ?, accepted_count = ?, rejected_count = ?
+            """insert into raw.rejected_events
+                (file_id, line_number, batch_id, reason, field, excerpt, loaded_at)
+            select ?, unnest(?::bigint[]), ?, unnest(?::varchar[]), unnest(?::varchar[]),
+                unnest(?::varchar[]), ?""",
+            [
+                file_id,
+                [one["line_number"] for one in rejects],
+                record.batch_id,
+                *([one[name] for one in rejects] for name in ("reason", "field", "excerpt")),
+                loaded_at,
+            ],
+        )
+        connection.execute(
+            """update raw.event_files set received_count = ?, accepted_count = ?, duplicate_count = ?,
+                rejected_count = ?
             where file_id = ?""",
-            [len(rows) + archived["rejected_count"], len(rows), archived["rejected_count"], file_id],
+            [len(rows) + duplicate_count + len(rejects), len(rows), duplicate_count, len(rejects), file_id],
         )
         connection.execute(
             "insert into raw.load_batches values (?, ?, 1, 0, null)", [record.batch_id, loaded_at]
@@ -168,6 +230,9 @@ def read_or_refuse(
         found = read_catalogue(file, catalogue, keyring, limits)
     except FileRefused as refusal:
         return refusal
-    for problem in found.problems:
-        say(f"Left out of the catalogue: {problem}")
+    for one in found.rejects[:_SAID_REJECTS]:
+        why = f"{one.reason} ({one.field})" if one.field else one.reason
+        say(f"Left out of the catalogue: {file.shown_name}, line {one.line_number}: {why}")
+    if len(found.rejects) > _SAID_REJECTS:
+        say(f"… and {len(found.rejects) - _SAID_REJECTS:,} more lines; all of them are in rejected_lines")
     return found

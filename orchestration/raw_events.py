@@ -293,7 +293,8 @@ def _summary(connection: duckdb.DuckDBPyConnection, batch_id: int, file_count: i
 def accounting_gaps(connection: duckdb.DuckDBPyConnection) -> list[int]:
     """File ids whose lines received are not accepted + duplicate + rejected + suppressed, or not stored.
 
-    Accepted and rejected counts are held against the rows themselves; empty when all is accounted for.
+    Accepted and rejected counts are held against the rows themselves (rows of a catalogue are replaced by
+    later ones, so only its rejects are); empty when all is accounted for.
     """
     rows = connection.execute(
         """with stored as (
@@ -308,13 +309,13 @@ def accounting_gaps(connection: duckdb.DuckDBPyConnection) -> list[int]:
         from raw.event_files as files
         left join stored on files.file_id = stored.file_id
         left join kept on files.file_id = kept.file_id
-        where files.file_kind = 'events'
-            and (
-                files.received_count <> files.accepted_count + files.duplicate_count
-                    + files.rejected_count + files.suppressed_count
-                or files.accepted_count <> coalesce(stored.stored_count, 0)
-                or files.rejected_count <> coalesce(kept.kept_count, 0)
+        where files.received_count <> files.accepted_count + files.duplicate_count
+                + files.rejected_count + files.suppressed_count
+            or (
+                files.file_kind = 'events'
+                and files.accepted_count <> coalesce(stored.stored_count, 0)
             )
+            or files.rejected_count <> coalesce(kept.kept_count, 0)
         order by files.file_id"""
     ).fetchall()
     return [file_id for (file_id,) in rows]

@@ -217,6 +217,66 @@ def test_catalogues_keep_the_newest_row_and_report_bad_lines(settings: Settings)
     assert "Left out of the catalogue: catalog/capsules.ndjson, line 2: missing_field (capsuleId)" in said
 
 
+def test_a_catalogue_accounts_for_every_line_like_a_file_of_events(settings: Settings) -> None:
+    (settings.landing / "catalog" / "content.ndjson").write_bytes(
+        b'{"capsuleId": "a", "contentId": "x", "title": "Old", "durationSeconds": 1e999}\n'
+        b'{"capsuleId": "a", "contentId": "x", "title": "New", "durationSeconds": 12}\n\n'
+        b'{"capsuleId": "a"}\n'
+        b'{"capsuleId": 7, "contentId": "x"}\n'
+        b'{"capsuleId": "a", "contentId": "  "}\n'
+        b'{"capsuleId": "a", "contentId": "y", "contentId": "z"}\n'
+        b'{"capsuleId": "a", "contentId": "y", "publishedAt": "2026-01-01T00:00:00"}\n'
+        b"[1]\n"
+        b'{"capsuleId": "a", "contentId": "\xff"}\n'
+        b'{"capsuleId": "a", "contentId": "' + b"y" * 257 + b'"}\n'
+        b'{"capsuleId": "a", "contentId": "y\\u0000"}\n'
+    )
+    load_pending(settings)
+    wanted = [
+        (1, "not_a_number", None),
+        (4, "missing_field", "contentId"),
+        (5, "wrong_type", "capsuleId"),
+        (6, "blank_field", "contentId"),
+        (7, "duplicate_key", None),
+        (8, "timestamp_without_offset", "publishedAt"),
+        (9, "not_an_object", None),
+        (10, "not_utf8", None),
+        (11, "id_too_long", "contentId"),
+        (12, "nul_character", "contentId"),
+    ]
+    kept = "select line_number, reason, field from raw.rejected_events order by 1"
+    counts = """select file_kind, received_count, accepted_count, duplicate_count, rejected_count,
+        suppressed_count from raw.event_files"""
+    assert rows(settings, kept) == wanted
+    assert rows(settings, counts) == [("content", 11, 1, 0, 10, 0)]
+    assert rows(settings, "select content_title, duration_seconds from raw.content") == [("New", 12.0)]
+    assert no_gaps(settings)
+    # The archive gives them back.
+    settings.warehouse_file.unlink()
+    load_pending(settings)
+    assert rows(settings, kept) == wanted
+    assert rows(settings, counts) == [("content", 11, 1, 0, 10, 0)]
+
+
+def test_a_row_that_a_later_line_of_its_catalogue_replaces_is_a_duplicate(settings: Settings) -> None:
+    (settings.landing / "catalog" / "capsules.ndjson").write_bytes(
+        b"".join(b'{"capsuleId": "a", "name": "%d"}\n' % number for number in range(3))
+    )
+    load_pending(settings)
+    counts = "select received_count, accepted_count, duplicate_count, rejected_count from raw.event_files"
+    assert rows(settings, counts) == [(3, 1, 2, 0)]
+    assert rows(settings, "select capsule_name from raw.capsules") == [("2",)]
+
+
+def test_the_accounting_sees_a_lost_reject_of_a_catalogue(settings: Settings) -> None:
+    (settings.landing / "catalog" / "capsules.ndjson").write_bytes(b"bad\n" + b'{"capsuleId": "a"}\n')
+    load_pending(settings)
+    assert no_gaps(settings)
+    with writer_lock(settings), open_warehouse(settings) as connection:
+        connection.execute("delete from raw.rejected_events")
+        assert accounting_gaps(connection) == [1]
+
+
 def test_a_catalogue_that_was_cut_short_is_refused(settings: Settings) -> None:
     content = b"".join(b'{"capsuleId": "capsule-%d"}\n' % number for number in range(500))
     for packed in (zstandard.compress(content), gzip.compress(content)):

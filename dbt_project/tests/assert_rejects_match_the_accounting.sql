@@ -20,5 +20,4 @@ left join rejects
     on files.file_id = rejects.file_id
 where
     files.status = 'loaded'
-    and files.file_kind = 'events'
     and files.rejected_count <> coalesce(rejects.kept_count, 0)

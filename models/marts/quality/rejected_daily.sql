@@ -4,6 +4,23 @@ with rejected_events as (
 
 ),
 
+event_files as (
+
+    select * from {{ ref('stg_event_files') }}
+
+),
+
+-- A line of a catalogue is no line of events; rejected_lines shows both.
+lines_of_events as (
+
+    select rejected_events.*
+    from rejected_events
+    inner join event_files
+        on rejected_events.file_id = event_files.file_id
+    where event_files.file_kind = 'events'
+
+),
+
 final as (
 
     select
@@ -19,7 +36,7 @@ final as (
 
         -- timestamps
         cast({{ reporting_date('loaded_at') }} as date) as load_date
-    from rejected_events
+    from lines_of_events
     group by capsule_id, reason, field, {{ reporting_date('loaded_at') }}
 
 )

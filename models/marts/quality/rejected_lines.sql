@@ -30,6 +30,7 @@ final as (
         cast(ranked.line_number as bigint) as line_number,
 
         -- text
+        cast(event_files.file_kind as string) as file_kind,
         cast(event_files.file_name as string) as file_name,
         cast(ranked.reason as string) as reason,
         cast(ranked.field as string) as field,
