@@ -5,6 +5,7 @@ anybody is served, happens here.
 Not here: what is warmed up (`warm_up.py`), what a page shows (`streamlit_app.py`).
 """
 
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,11 +13,10 @@ from typing import Any, Final
 
 import anyio
 import streamlit as st
-from altair.utils import schemapi
 
 from app.access import listening_problem
 from app.login import login_state
-from app.warm_up import keep_warm, warm_libraries
+from app.warm_up import draw_unchecked, keep_warm, warm_libraries
 from orchestration.settings import SettingsError, load_settings
 
 _LOG: Final = logging.getLogger(__name__)
@@ -41,10 +41,10 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
             "ENGAGEMENT_OPEN_TO_ALL is set: everybody who reaches %s sees everything, without a login.",
             address or "this machine",
         )
-    # Altair checks every chart against the schema of Vega-Lite, half of what a page costs the server. The
-    # tests draw the same charts with that check on.
-    schemapi.DEBUG_MODE = False
+    draw_unchecked()
     await anyio.to_thread.run_sync(warm_libraries)
+    # What is imported now stays: collections of garbage need not walk through it again.
+    gc.freeze()
     with keep_warm(settings.published):
         yield
 
