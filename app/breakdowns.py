@@ -149,24 +149,38 @@ def range_conditions(day: str, selection: Selection, parameters: dict[str, Any])
 
 
 def content_items(publication: Publication, selection: Selection, limit: int = 100) -> list[dict[str, Any]]:
-    """The content items most opened in the range; distinct sessions and visitors are not additive."""
+    """The content items most opened in the range, by how many distinct sessions and visitors.
+
+    Those two are counted over the whole range, never added up from days; None without the mart of accesses.
+    """
     if not has_tables(publication, "content_engagement_daily", "dim_content"):
         return []
     parameters: dict[str, Any] = {"limit": limit}
     where = range_conditions("activity_date", selection, parameters)
+    people = "select null as capsule_id, null as content_id, null as session_count, null as visitor_count"
+    if has_tables(publication, "fct_content_accesses"):
+        people = (
+            "select capsule_id, content_id, count(distinct session_key) as session_count, "
+            "count(distinct visitor_key) as visitor_count from marts.fct_content_accesses "
+            f"where not is_citation and {where} group by all"
+        )
     return dict_rows(
         publication,
         ("capsule_id", "content_id", "content_title", "content_type", "access_count",
-         "citation_count", "relevance_score", "relevance_score_count"),
-        "with used as (select capsule_id, content_id, sum(access_count) as access_count, "
+         "session_count", "visitor_count", "citation_count", "relevance_score", "relevance_score_count"),
+        f"with people as ({people}), "
+        "used as (select capsule_id, content_id, sum(access_count) as access_count, "
         "sum(citation_count) as citation_count, "
         "cast(sum(relevance_score_sum) as double) / nullif(sum(relevance_score_count), 0) "
         "as relevance_score, sum(relevance_score_count) as relevance_score_count "
         f"from marts.content_engagement_daily where {where} group by all) "
         "select used.capsule_id, used.content_id, "
         "coalesce(dim_content.content_title, used.content_id), dim_content.content_type, "
-        "used.access_count, used.citation_count, used.relevance_score, used.relevance_score_count "
-        "from used left join marts.dim_content "
+        "used.access_count, coalesce(people.session_count, 0), coalesce(people.visitor_count, 0), "
+        "used.citation_count, used.relevance_score, used.relevance_score_count from used "
+        "left join people "
+        "on people.capsule_id = used.capsule_id and people.content_id = used.content_id "
+        "left join marts.dim_content "
         "on dim_content.capsule_id = used.capsule_id and dim_content.content_id = used.content_id "
         "order by used.access_count desc, used.citation_count desc, used.content_id limit $limit",
         parameters,
@@ -196,8 +210,8 @@ def search_queries(publication: Publication, selection: Selection, limit: int = 
 def cta_performance(publication: Publication, selection: Selection, limit: int = 50) -> list[dict[str, Any]]:
     """Every call to action with impressions, clicks and the rate between them, never above 1.
 
-    `ctr_basis`: `impressions` where its capsule sends any in the range, else `sessions` (with a click of
-    those with a view).
+    `ctr_basis`: `impressions` where its capsule sends any in the range, whoever saw them, else `sessions`
+    (with a click of those with a view).
     """
     if not has_tables(publication, "cta_activity_hourly", "session_activity_hourly"):
         return []
@@ -205,6 +219,7 @@ def cta_performance(publication: Publication, selection: Selection, limit: int =
     source = RELATIONS["cta_hours"]
     where = conditions(source, selection, parameters)
     viewed = conditions(RELATIONS["activity"], selection, parameters)
+    everybody = conditions(RELATIONS["activity"], replace(selection, filters={}, bots="include"), parameters)
     return dict_rows(
         publication,
         ("capsule_id", "cta_id", "cta_type", "impression_count", "click_count", "ctr_basis",
@@ -214,7 +229,9 @@ def cta_performance(publication: Publication, selection: Selection, limit: int =
         "sum(conversion_count) as conversion_count, "
         "count(distinct session_key) filter (where click_count > 0) as clicking_count "
         f"from marts.{source.table} where {where} group by all), "
-        "viewed as (select capsule_id, sum(cta_impression_count) > 0 as sends_impressions, "
+        "sending as (select capsule_id, sum(cta_impression_count) > 0 as sends_impressions "
+        f"from marts.session_activity_hourly where {everybody} group by all), "
+        "viewed as (select capsule_id, "
         "count(distinct session_key) filter (where view_count > 0) as viewing_count "
         f"from marts.session_activity_hourly where {viewed} group by all) "
         "select taken.capsule_id, cta_id, cta_type, impression_count, click_count, "
@@ -222,7 +239,8 @@ def cta_performance(publication: Publication, selection: Selection, limit: int =
         "case when sends_impressions "
         "then cast(least(click_count, impression_count) as double) / nullif(impression_count, 0) "
         "else cast(least(clicking_count, viewing_count) as double) / nullif(viewing_count, 0) end, "
-        "conversion_count from taken left join viewed on viewed.capsule_id = taken.capsule_id "
+        "conversion_count from taken left join sending on sending.capsule_id = taken.capsule_id "
+        "left join viewed on viewed.capsule_id = taken.capsule_id "
         "order by click_count desc, taken.capsule_id, cta_id limit $limit",
         parameters,
     )  # fmt: skip

@@ -69,8 +69,13 @@ def local_day(publication: Publication) -> date:
     return publication.as_of.astimezone(ZoneInfo(publication.timezone)).date()
 
 
-def earlier_period(publication: Publication, selection: Selection, compare: Comparing) -> EarlierPeriod:
-    """The period to compare `selection` with, cut to the same elapsed part when it is not over."""
+def earlier_period(
+    publication: Publication, selection: Selection, compare: Comparing, first_day: date | None = None
+) -> EarlierPeriod:
+    """The period to compare `selection` with, cut to the same elapsed part when it is not over.
+
+    `first_day`: of the first event of the chosen capsules; that of the whole publication without.
+    """
     is_so_far = is_unfinished(selection, publication)
     if compare == "none":
         return EarlierPeriod(None, is_so_far, NO_COMPARISON)
@@ -81,7 +86,7 @@ def earlier_period(publication: Publication, selection: Selection, compare: Comp
         date_from, date_to = selection.date_from - length, selection.date_to - length
     else:
         date_from, date_to = a_year_before(selection.date_from), a_year_before(selection.date_to)
-    first_day = publication.first_event_date
+    first_day = first_day or publication.first_event_date
     if first_day is None or date_from < first_day:
         return EarlierPeriod(None, is_so_far, NOT_COMPARABLE)
     until = _elapsed_until(publication, selection, compare) if is_so_far else None

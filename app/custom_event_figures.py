@@ -7,13 +7,37 @@ from typing import Any, Final
 
 from app.breakdowns import dict_rows, has_tables
 from app.publications import Publication
-from app.selection import Selection
+from app.selection import Selection, SelectionError, nearest
 from app.statements import RELATIONS, SESSION_DIMENSIONS, Source, conditions
 
 _PROPERTIES: Final = Source(
     "fct_custom_event_properties", "activity_date", "date_trunc('hour', occurred_at)",
     {**SESSION_DIMENSIONS, "event_name": "event_name"},
 )  # fmt: skip
+
+
+def custom_event_rows(
+    publication: Publication, selection: Selection, event_name: str | None, property_name: str | None
+) -> list[dict[str, Any]]:
+    """Events by name; the properties of one event; the values of one of its properties.
+
+    SelectionError for an event or a property that does not occur in the selection.
+    """
+    events = custom_events(publication, selection)
+    if event_name is None:
+        return events
+    _check_occurs("custom event", event_name, [row["event_name"] for row in events])
+    properties = event_properties(publication, selection, event_name)
+    if property_name is None:
+        return properties
+    _check_occurs(f"property of {event_name}", property_name, [row["property_name"] for row in properties])
+    return property_values(publication, selection, event_name, property_name)
+
+
+def _check_occurs(what: str, name: str, known: list[str]) -> None:
+    if name not in known:
+        listed = f"There are {', '.join(known)}." if known else "There are none in this range."
+        raise SelectionError(f"No {what} is named {name!r}{nearest(name, known)}. {listed}")
 
 
 def custom_events(publication: Publication, selection: Selection) -> list[dict[str, Any]]:
@@ -53,6 +77,15 @@ def event_properties(publication: Publication, selection: Selection, event_name:
         "group by property_name order by property_name",
         parameters,
     )  # fmt: skip
+
+
+def every_event_properties(publication: Publication, selection: Selection) -> list[dict[str, Any]]:
+    """The rows of `event_properties` of every custom event, each under its name."""
+    return [
+        {"event_name": event["event_name"], **row}
+        for event in custom_events(publication, selection)
+        for row in event_properties(publication, selection, event["event_name"])
+    ]
 
 
 def property_values(

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Relation = Literal[
-    "activity", "sessions", "conversions", "ctas", "cta_hours", "content", "turns", "searches", "videos",
-    "custom_events", "combined",
+    "activity", "sessions", "conversions", "ctas", "cta_hours", "content", "turns", "topic_turns",
+    "searches", "videos", "custom_events", "leads", "combined",
 ]  # fmt: skip
 
 
@@ -67,17 +67,28 @@ def combined(expression: str) -> Measure:
 
 IS_IDENTIFIED: Final = "visitor_tier in ('user', 'visitor')"
 
+# What a click-through rate is of; `mixed` where one capsule sends impressions and another does not.
+CTR_BASIS: Final = (
+    "case when bool_and(sends_impressions) filter (where offered_count > 0) then 'impressions' "
+    "when not bool_or(sends_impressions) filter (where offered_count > 0) then 'sessions' "
+    "when count(*) filter (where offered_count > 0) > 0 then 'mixed' end"
+)
+
 # Parts of published figures; never published themselves.
 SUPPORTING_MEASURES: Final[dict[str, Measure]] = {
     "identified_visitor_count": activity(f"count(distinct visitor_key) filter (where {IS_IDENTIFIED})"),
     "conversing_visitor_count": activity("count(distinct visitor_key) filter (where turn_count > 0)"),
-    "lead_visitor_count": conversions("count(distinct visitor_key) filter (where is_lead)"),
+    "lead_visitor_count": Measure("leads", "count(distinct visitor_key) filter (where is_lead)"),
+    # What a conversion rate is of: along a kind of conversion or CTA, all visitors of the selection.
+    "rated_visitor_count": combined("case when converting_visitor_count is not null then visitor_count end"),
+    "ctr_basis": Measure("ctas", CTR_BASIS, is_additive=False),
 }
 
 # Sessions do not know which CTA was shown: along a CTA these figures come from its own mart.
 CTA_MEASURES: Final[dict[str, Measure]] = {
     "cta_impression_count": Measure("cta_hours", "sum(impression_count)"),
     "cta_click_count": Measure("cta_hours", "sum(click_count)"),
+    "ctr_basis": Measure("cta_hours", CTR_BASIS, is_additive=False),
     "cta_click_through_rate": Measure(
         "cta_hours", ratio("sum(reacted_count)", "sum(offered_count)"), is_additive=False
     ),
@@ -92,7 +103,7 @@ SEARCH_MEASURES: Final[dict[str, Measure]] = {
         "searches", ratio("count(*) filter (where is_zero_result)", "count(*)"), is_additive=False
     ),
 }
-TURN_MEASURES: Final[dict[str, Measure]] = {"turn_count": Measure("turns", "count(*)")}
+TURN_MEASURES: Final[dict[str, Measure]] = {"turn_count": Measure("topic_turns", "count(*)")}
 CUSTOM_EVENT_MEASURES: Final[dict[str, Measure]] = {
     "custom_event_count": Measure("custom_events", "count(*)")
 }

@@ -140,6 +140,8 @@ NOTES: Final[Mapping[str, Note]] = {
     ),
     "content_access_count": Note("openings, downloads and plays by the person"),
     "content_item_count": Note("distinct (capsule, content item) opened by the person"),
+    "accessing_session_count": Note("distinct sessions with ≥ 1 content access in the range"),
+    "accessing_visitor_count": Note("distinct visitors with ≥ 1 content access in the range", _DAILY_SALTS),
     "citation_count": Note(
         "content items shown in messages of the assistant, or accesses with action = cite"
     ),
@@ -163,7 +165,9 @@ NOTES: Final[Mapping[str, Note]] = {
         "clicks / impressions, or sessions with a click / sessions with a view, per capsule",
         "Advertising tools divide clicks by impressions, and pass 100 % when clicks are sent twice or "
         "impressions are lost. Here clicks beyond the impressions of a capsule are left out, and a capsule "
-        "that sends no impressions is measured by its sessions.",
+        "that sends no impressions is measured by its sessions. The basis (impressions, sessions or, of "
+        "several capsules, mixed) stands beside the rate; it follows from days and capsules, never from a "
+        "filter.",
     ),
     "conversion_count": Note(
         "conversion events and CTA clicks; (capsule, type, order id) once",
@@ -174,7 +178,8 @@ NOTES: Final[Mapping[str, Note]] = {
     "conversion_rate": Note("converting visitors / visitors", _CONVERTING),
     "lead_count": Note("conversions whose type the seed conversion_types marks as a lead"),
     "lead_capture_rate": Note(
-        "visitors with a lead / visitors with ≥ 1 turn",
+        "visitors with ≥ 1 turn and a lead / visitors with ≥ 1 turn",
+        "A lead of somebody who never wrote says nothing about conversations, and could lift it above 1. "
         "Chat tools divide by chats started, so that one person with three chats weighs three times.",
     ),
     "seconds_to_conversion_median": Note(

@@ -8,12 +8,23 @@ from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
-from app.comparison import Change, EarlierPeriod, compare_values, earlier_period
+from app.comparison import Change, EarlierPeriod, compare_values
 from app.intervals import is_too_few, wilson_interval
 from app.metrics import METRIC_IDS, METRICS_BY_ID
 from app.publications import Publication
-from app.queries import compare, metric_rows
-from app.selection import TIME_KEYS, Comparing, Selection, SelectionError
+from app.queries import compare, first_days, metric_rows, metric_values, period_before
+from app.selection import TIME_KEYS, Comparing, Selection, SelectionError, nearest
+
+
+def checked_metrics(metric_ids: Sequence[str]) -> Sequence[str]:
+    """`metric_ids` themselves; SelectionError for one that is none."""
+    for metric_id in metric_ids:
+        if metric_id not in METRICS_BY_ID:
+            raise SelectionError(
+                f"There is no metric {metric_id!r}{nearest(metric_id, METRIC_IDS)}. "
+                f"Metrics are {', '.join(METRIC_IDS)}."
+            )
+    return metric_ids
 
 
 def metrics_report(
@@ -43,10 +54,10 @@ def metrics_report(
     if selection.filters:
         report["filters"] = {name: list(values) for name, values in selection.filters.items()}
     if by:
-        rows = metric_rows(publication, selection, by)
-        report["rows"] = [{key: json_value(value) for key, value in row.items()} for row in rows]
+        rows = metric_rows(publication, selection, by, (*METRIC_IDS, "ctr_basis", "rated_visitor_count"))
+        report["rows"] = [_with_interval(row) for row in rows]
         if compare_with is not None:
-            earlier = earlier_period(publication, selection, compare_with)
+            earlier = period_before(publication, selection, compare_with)
             report["compared_with"] = _earlier_text(earlier)
             _add_previous(report["rows"], publication, earlier, by)
         return report
@@ -58,13 +69,24 @@ def metrics_report(
         else {currency: _printed(change) for currency, change in comparison.revenue.items()}
         for metric_id in METRIC_IDS
     }
-    visitors = comparison.figures["visitor_count"].value
-    converting = comparison.figures["converting_visitor_count"].value
+    parts = metric_values(
+        publication, selection, ("converting_visitor_count", "rated_visitor_count", "ctr_basis")
+    )
     report["metrics"]["conversion_rate"] |= {
-        "interval": wilson_interval(converting, visitors),
-        "is_too_few": is_too_few(visitors),
+        "interval": wilson_interval(parts["converting_visitor_count"], parts["rated_visitor_count"]),
+        "is_too_few": is_too_few(parts["rated_visitor_count"]),
     }
+    report["metrics"]["cta_click_through_rate"]["ctr_basis"] = parts["ctr_basis"]
     return report
+
+
+def _with_interval(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as plain JSON values, with the interval of its conversion rate."""
+    found = {key: json_value(value) for key, value in row.items()}
+    visitors = found.pop("rated_visitor_count")
+    found["conversion_rate_interval"] = wilson_interval(found["converting_visitor_count"], visitors)
+    found["conversion_rate_is_too_few"] = is_too_few(visitors)
+    return found
 
 
 def _earlier_text(earlier: EarlierPeriod) -> dict[str, Any]:
@@ -83,7 +105,8 @@ def _add_previous(
 ) -> None:
     """Gives every row its earlier self: `previous`, `change` and `change_points` by metric id.
 
-    What did not occur before counted 0 then, and had no rates; a key of time has no earlier self.
+    What did not occur before counted 0 then, and had no rates; a key of time has no earlier self, nor has
+    a capsule whose first event came after the beginning of the earlier period.
     """
     if any(key in TIME_KEYS for key in by):
         raise SelectionError(
@@ -96,7 +119,11 @@ def _add_previous(
     before = {
         tuple(row[key] for key in by): row for row in metric_rows(publication, earlier.selection, by, single)
     }
+    days = first_days(publication) if "capsule" in by else {}
     for row in rows:
+        if "capsule" in by and days.get(row["capsule"], date.max) > earlier.selection.date_from:
+            row |= {"previous": None, "change": None, "change_points": None}
+            continue
         found = before.get(tuple(row[key] for key in by), {})
         changes = {
             metric_id: compare_values(

@@ -214,6 +214,17 @@ METRICS: Final[tuple[Metric, ...]] = (
         ),
     ),
     Metric(
+        "accessing_session_count", "Sessions that opened content", "count", "up",
+        "Distinct sessions in which a person opened a content item, counted exactly for the chosen range.",
+        Measure("content", "count(distinct session_key) filter (where not is_citation)"),
+    ),
+    Metric(
+        "accessing_visitor_count", "Visitors who opened content", "count", "up",
+        "Distinct visitors who opened a content item, counted exactly for the chosen range; never a sum "
+        "of days.",
+        Measure("content", "count(distinct visitor_key) filter (where not is_citation)"),
+    ),
+    Metric(
         "citation_count", "Citations", "count", "neutral",
         "Content items cited by the assistant; a person opened none of them by that.",
         activity("sum(citation_count)"),
@@ -273,8 +284,8 @@ METRICS: Final[tuple[Metric, ...]] = (
     ),
     Metric(
         "cta_click_through_rate", "CTA click-through rate", "rate", "up",
-        "Clicks divided by impressions where a capsule sends impressions, else sessions with a "
-        "click divided by sessions with a view. Never above 1.",
+        "Clicks divided by impressions where a capsule sends impressions in the range, else sessions with a "
+        "click divided by sessions with a view; the basis says which. Never above 1.",
         Measure(
             "ctas",
             ratio("sum(reacted_count)", "sum(offered_count)"),
@@ -303,7 +314,8 @@ METRICS: Final[tuple[Metric, ...]] = (
     ),
     Metric(
         "lead_capture_rate", "Lead capture rate", "rate", "up",
-        "Visitors with a lead divided by visitors with at least one turn.",
+        "Visitors with at least one turn and a lead divided by the visitors with at least one turn, both in "
+        "the chosen range. Never above 1.",
         combined(ratio("lead_visitor_count", "conversing_visitor_count")),
     ),
     Metric(

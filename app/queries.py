@@ -184,6 +184,30 @@ def _revenue_by(
     return found
 
 
+def first_days(publication: Publication) -> dict[str, date]:
+    """The day of the reporting zone of each capsule's first event; capsules without one are left out."""
+    if "dim_capsules" not in table_columns(publication):
+        return {}
+    zone = ZoneInfo(publication.timezone)
+    found = rows_of(
+        publication,
+        Statement(
+            "select capsule_id, first_event_at from marts.dim_capsules where first_event_at is not null", {}
+        ),
+    )
+    utc = ZoneInfo("UTC")
+    return {name: first.replace(tzinfo=utc).astimezone(zone).date() for name, first in found}
+
+
+def period_before(publication: Publication, selection: Selection, comparing: Comparing) -> EarlierPeriod:
+    """The earlier period; not comparable where it begins before the first event of the chosen capsules."""
+    first_day = None
+    if selection.capsules:
+        days = first_days(publication)
+        first_day = min((days[name] for name in selection.capsules if name in days), default=None)
+    return earlier_period(publication, selection, comparing, first_day)
+
+
 def compare(
     publication: Publication,
     selection: Selection,
@@ -193,7 +217,7 @@ def compare(
     """The metrics of a period beside those of an earlier one, where that is comparable."""
     values = metric_values(publication, selection, metric_ids)
     revenue = revenue_values(publication, selection)
-    earlier = earlier_period(publication, selection, comparing)
+    earlier = period_before(publication, selection, comparing)
     before: Mapping[str, Number | None] = {}
     revenue_before: Mapping[str, float] = {}
     if earlier.selection is not None:

@@ -3,7 +3,8 @@
 Not here: SQL (`queries.py`) and earlier periods (`comparison.py`).
 """
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final, Literal, get_args
@@ -26,6 +27,13 @@ LAST_YEAR: Final = 2200
 
 class SelectionError(ValueError):
     """The reader asked for something that does not exist; the text says what does."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`; the nearest is "search"` for a mistyped word; nothing when none is near."""
+    by_form = {name.lower(): name for name in known}
+    found = difflib.get_close_matches(word.lower(), by_form, n=1, cutoff=0.6)
+    return f'; the nearest is "{by_form[found[0]]}"' if found else ""
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,8 @@ class Selection:
         for dimension in self.filters:
             if dimension not in FILTER_DIMENSIONS:
                 raise SelectionError(
-                    f"There is no filter {dimension!r}. Filters are {', '.join(FILTER_DIMENSIONS)}."
+                    f"There is no filter {dimension!r}{nearest(dimension, FILTER_DIMENSIONS)}. "
+                    f"Filters are {', '.join(FILTER_DIMENSIONS)}."
                 )
 
     @property
@@ -71,7 +80,7 @@ def checked_keys(by: tuple[str, ...]) -> tuple[str, ...]:
     """`by` itself; SelectionError for an unknown key, a repeated one, or two keys of time."""
     for key in by:
         if key not in KEYS:
-            raise SelectionError(f"There is no key {key!r}. Keys are {', '.join(KEYS)}.")
+            raise SelectionError(f"There is no key {key!r}{nearest(key, KEYS)}. Keys are {', '.join(KEYS)}.")
     if len(set(by)) < len(by):
         raise SelectionError(f"A key is named twice in {', '.join(by)}.")
     if sum(key in TIME_KEYS for key in by) > 1:

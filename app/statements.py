@@ -8,7 +8,7 @@ Not here: running it (`queries.py`), what a metric means (`metrics.py`).
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -78,6 +78,13 @@ RELATIONS: Final[dict[Relation, Source]] = {
         _with(content="content_id", content_type="content_type"),
     ),
     "turns": Source("fct_turns", "session_date", "session_hour_at", _with(topic="topic")),
+    "topic_turns": Source(
+        "fct_turns", "activity_date", "date_trunc('hour', asked_at)", _with(topic="topic")
+    ),
+    "leads": Source(
+        "fct_conversions", "conversion_date", "date_trunc('hour', converted_at)",
+        _with(cta_type="cta_type", cta_id="cta_id", conversion_type="conversion_type"),
+    ),
     "searches": Source(
         "fct_searches", "activity_date", "activity_hour_at", _with(search_query="search_query")
     ),
@@ -173,16 +180,16 @@ def _rows_of(
     return f"marts.{source.table} where {where}"
 
 
-def _cta_rows(source: Source, keys: Sequence[str], where: str) -> str:
+def _cta_rows(source: Source, keys: Sequence[str], selection: Selection, parameters: dict[str, Any]) -> str:
     """Per key and capsule: how often a CTA was offered and taken.
 
     A capsule that sends impressions in the range is measured by them, any other by its sessions.
     """
+    where = conditions(source, selection, parameters)
     named = "".join(f"{key}_key, " for key in keys)
     keyed = "".join(f"{key_expression(source, key)} as {key}_key, " for key in keys)
     return f"""(
-        select *,
-            sum(impression_count) over (partition by cta_capsule_id) > 0 as sends_impressions,
+        select taken.*, sending.sends_impressions,
             case when sends_impressions then impression_count else viewing_count end
                 as offered_count,
             case when sends_impressions then least(click_count, impression_count)
@@ -200,8 +207,28 @@ def _cta_rows(source: Source, keys: Sequence[str], where: str) -> str:
                 from marts.{source.table} where {where} group by all
             )
             group by all
-        )
+        ) as taken
+        {_join_sending(keys, selection, parameters)}
     )"""
+
+
+def _join_sending(keys: Sequence[str], selection: Selection, parameters: dict[str, Any]) -> str:
+    """Joins to `taken` whether its capsule sends impressions: in the days asked for, or in its time bucket.
+
+    Asked of all events of the capsule, whatever the filters and whoever the bots: the clicks of one
+    capsule and time are always divided by the same thing.
+    """
+    sessions = RELATIONS["activity"]
+    everybody = replace(selection, filters={}, bots="include")
+    where = conditions(sessions, everybody, parameters)
+    times = [key for key in keys if key in TIME_KEYS]
+    named = "".join(f"{key_expression(sessions, key)} as {key}_key, " for key in times)
+    matched = "".join(f" and taken.{key}_key = sending.{key}_key" for key in times)
+    return f"""left join (
+            select {named}capsule_id as sending_capsule_id,
+                sum(cta_impression_count) > 0 as sends_impressions
+            from marts.{sessions.table} where {where} group by all
+        ) as sending on taken.cta_capsule_id = sending.sending_capsule_id{matched}"""
 
 
 def _cta_hour_rows(
@@ -219,7 +246,7 @@ def _cta_hour_rows(
     viewed_keys = "".join(f"{key_expression(sessions, key)} as {key}_key, " for key in shared)
     matched = "".join(f" and taken.{key}_key = viewed.{key}_key" for key in shared)
     return f"""(
-        select taken.*,
+        select taken.*, sending.sends_impressions,
             case when sending.sends_impressions then impression_count
                 else coalesce(viewing_count, 0) end as offered_count,
             case when sending.sends_impressions then least(click_count, impression_count)
@@ -235,11 +262,7 @@ def _cta_hour_rows(
                 count(distinct session_key) filter (where view_count > 0) as viewing_count
             from marts.{sessions.table} where {viewed} group by all
         ) as viewed on taken.cta_capsule_id = viewed.viewed_capsule_id{matched}
-        left join (
-            select capsule_id as sending_capsule_id,
-                sum(cta_impression_count) > 0 as sends_impressions
-            from marts.{sessions.table} where {viewed} group by all
-        ) as sending on taken.cta_capsule_id = sending.sending_capsule_id
+        {_join_sending(keys, selection, parameters)}
     )"""
 
 
@@ -270,11 +293,14 @@ def relation_query(
     source = RELATIONS[relation]
     where = conditions(source, selection, parameters)
     if relation == "ctas":
-        rows = _cta_rows(source, keys, where)
+        rows = _cta_rows(source, keys, selection, parameters)
         columns = [f"{key}_key" for key in keys]
     elif relation == "cta_hours":
         rows = _cta_hour_rows(source, keys, selection, parameters)
         columns = [f"{key}_key" for key in keys]
+    elif relation == "leads":
+        rows = f"{_rows_of(relation, source, keys, where, measures.values())} and {_has_turn(keys, selection, parameters)}"
+        columns = [f"{key_expression(source, key)} as {key}_key" for key in keys]
     else:
         rows = _rows_of(relation, source, keys, where, measures.values())
         columns = [f"{key_expression(source, key)} as {key}_key" for key in keys]
@@ -296,6 +322,19 @@ def _people_of(measures: Mapping[str, Measure]) -> dict[str, str]:
     matches = {name: DISTINCT_VISITORS.fullmatch(found.expression) for name, found in measures.items()}
     people = {name: match["condition"] or "true" for name, match in matches.items() if match}
     return people if len(people) > 1 else {}
+
+
+def _has_turn(keys: Sequence[str], selection: Selection, parameters: dict[str, Any]) -> str:
+    """The condition that a conversion's visitor took a turn: in the same days, parts and buckets of time."""
+    source, leads = RELATIONS["activity"], RELATIONS["leads"]
+    where = conditions(source, selection, parameters)
+    shared = [key for key in keys if key in source.dimensions or key in TIME_KEYS]
+    compared = [(key_expression(leads, key), key_expression(source, key)) for key in shared]
+    sides = [("visitor_key", "visitor_key"), *compared]
+    return (
+        f"({', '.join(lead for lead, _ in sides)}) in (select {', '.join(turn for _, turn in sides)} "
+        f"from marts.{source.table} where turn_count > 0 and {where})"
+    )
 
 
 def spine_query(key: str, selection: Selection, timezone: str, parameters: dict[str, Any]) -> str:

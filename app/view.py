@@ -15,10 +15,11 @@ import streamlit as st
 
 from app.answers import ask
 from app.breakdowns import capsule_names, country_names
-from app.comparison import EarlierPeriod, a_year_before, earlier_period, local_day
+from app.comparison import EarlierPeriod, a_year_before, local_day
 from app.filter_options import FILTER_KEYS, filter_options
 from app.format import escape_markdown, name_text, range_text
 from app.publications import Publication
+from app.queries import period_before
 from app.selection import FIRST_YEAR, LAST_YEAR, Bots, Comparing, Selection
 
 PERIODS: Final = ("7 days", "30 days", "90 days", "1 year", "Custom")
@@ -122,7 +123,8 @@ def choose_view(publication: Publication) -> View:
         bots=st.session_state["bots"],
     )
     comparing: Comparing = st.session_state["compare"]
-    return View(publication, selection, comparing, earlier_period(publication, selection, comparing), names)
+    earlier = ask(period_before, publication, selection, comparing)
+    return View(publication, selection, comparing, earlier, names)
 
 
 def _more_filters(publication: Publication) -> None:

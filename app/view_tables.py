@@ -18,7 +18,7 @@ import pyarrow as pa
 from app import breakdowns, content_figures, conversion_figures
 from app.breakdowns import grain_of, has_tables
 from app.conversation_figures import ENDINGS, conversation_endings
-from app.custom_event_figures import custom_events
+from app.custom_event_figures import custom_events, every_event_properties
 from app.figure_rows import figure_numbers
 from app.metrics import METRIC_IDS
 from app.publications import Publication, open_cursor
@@ -83,6 +83,7 @@ def view_tables(publication: Publication, selection: Selection, comparing: Compa
         ("revenue", "Revenue by day", conversion_figures.revenue_days),
         ("attribution", "Revenue by attribution model", _attribution),
         ("custom_events", "Custom events", custom_events),
+        ("custom_event_properties", "Properties of custom events", every_event_properties),
     )  # fmt: skip
     return [
         ExportTable(name, title, partial(_opened, partial(rows, publication, selection)))

@@ -93,6 +93,7 @@ for _command in (
     loading.recover,
     loading.status,
     reading.metrics,
+    reading.custom_events,
     reading.export,
     reading.report,
     reading.sql,

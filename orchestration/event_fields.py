@@ -304,7 +304,7 @@ def agent_columns(sent: Mapping[str, Any]) -> dict[str, Any]:
     agent = parse_user_agent(user_agent) if user_agent else None
     device = _label(sent.get("device"), 0)
     is_bot = agent is not None and agent.is_bot
-    columns: dict[str, Any] = {"is_bot_agent": device == "bot" or is_bot}
+    columns: dict[str, Any] = {"is_bot_agent": is_bot}
     if device or agent:
         columns["device_label"] = device.lower() if device else agent and agent.device
     columns["browser"] = _label(sent.get("browser"), 1) or (agent.browser if agent else None)

@@ -4,6 +4,7 @@ Not here: what is shown (`commands`).
 """
 
 import json
+import shutil
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,25 +51,59 @@ def print_load(summary: dict[str, Any]) -> None:
 
 
 def print_metrics(report: dict[str, Any]) -> None:
-    """A line a metric: label, value, percentage change."""
-    from app.format import value_text
+    """A line a metric: label, value, change; of a rate in points and in percent, from zero `new`."""
+    from app.comparison import Change
+    from app.format import money_text, value_text
+    from app.metric_texts import both_changes
     from app.metrics import METRICS_BY_ID
 
+    _print_period(report)
+    for metric_id, figure in report["metrics"].items():
+        metric = METRICS_BY_ID[metric_id]
+        if metric_id == "revenue":
+            figures = {f"{metric.label} {name}": (name, amount) for name, amount in figure.items()}
+        else:
+            figures = {metric.label: ("", figure)}
+        for label, (currency, found) in figures.items():
+            change = Change(
+                found["value"], found["previous"], found["change"], found["change_points"],
+                is_new=found["previous"] == 0 and bool(found["value"]),
+            )  # fmt: skip
+            value = change.value
+            text = money_text(value, currency) if currency else value_text(value, metric.unit)
+            line = f"{label:<44}{text:>16}  {both_changes(change, metric):<22}{_remark(found)}"
+            click.echo(line.rstrip())
+
+
+def _remark(figure: dict[str, Any]) -> str:
+    """What belongs beside a rate: its 95 % interval, or what it is a rate of."""
+    if figure.get("interval"):
+        low, high = figure["interval"]
+        few = ", too few visitors" if figure["is_too_few"] else ""
+        return f"95% between {low * 100:.1f}% and {high * 100:.1f}%{few}"
+    return f"of {figure['ctr_basis']}" if figure.get("ctr_basis") else ""
+
+
+def _print_period(report: dict[str, Any]) -> None:
     click.echo(f"{report['from']} to {report['to']} ({report['timezone']})")
-    compared = report["compared_with"]
+    compared = report.get("compared_with") or {"from": None, "reason": None}
     if compared["from"]:
-        so_far = ", up to the same hour" if compared["is_so_far"] else ""
+        so_far = ", so far: up to the same hour" if compared["is_so_far"] else ""
         click.echo(f"compared with {compared['from']} to {compared['to']}{so_far}")
     elif compared["reason"]:
         click.echo(compared["reason"])
-    for metric_id, figure in report["metrics"].items():
-        label = METRICS_BY_ID[metric_id].label
-        if metric_id == "revenue":
-            for currency, amount in figure.items():
-                click.echo(f"{label} {currency:<40}{amount['value']:>16,.2f}")
-            continue
-        change = f"{figure['change']:+.1f} %" if figure["change"] is not None else ""
-        click.echo(f"{label:<44}{value_text(figure['value'], METRICS_BY_ID[metric_id].unit):>16}{change:>12}")
+
+
+def print_metric_rows(report: dict[str, Any], keys: Sequence[str], chosen: Sequence[str] = ()) -> None:
+    """The rows of a breakdown as a table as wide as the terminal, 100 columns where there is none."""
+    from app.metric_texts import rows_text
+
+    _print_period(report)
+    if not report["rows"]:
+        click.echo("No rows.")
+        return
+    width = max(shutil.get_terminal_size((100, 24)).columns, 60)
+    click.echo(rows_text(report["rows"], keys, width, chosen))
 
 
 def print_table(rows: Sequence[dict[str, Any]]) -> None:
@@ -76,10 +111,7 @@ def print_table(rows: Sequence[dict[str, Any]]) -> None:
     if not rows:
         click.echo("No rows.")
         return
-    nested = ("previous", "change", "change_points")
-    names = [
-        name for name in rows[0] if name not in nested and any(row[name] not in (None, {}) for row in rows)
-    ]
+    names = [name for name in rows[0] if any(row[name] is not None for row in rows)]
     cells = [["" if row[name] is None else str(row[name]) for name in names] for row in rows]
     widths = [max(len(text) for text in column) for column in zip(names, *cells, strict=True)]
     for line in (names, *cells):

@@ -65,7 +65,7 @@ TABLES: dict[str, dict[str, str]] = {
         "turn_key": "varchar", "capsule_id": "varchar", "session_key": "varchar", **WHO, **ORIGIN,
         "topic": "varchar", "turn_number": "bigint", "reply_seconds": "double",
         "is_answered": "boolean", "is_last_turn": "boolean", "asked_at": "timestamp",
-        "session_hour_at": "timestamp", "session_date": "date",
+        "session_hour_at": "timestamp", "activity_date": "date", "session_date": "date",
     },
     "fct_conversations": {
         "session_key": "varchar", "capsule_id": "varchar", **WHO, **ORIGIN,
@@ -282,12 +282,16 @@ def in_hour(session_key: str, hour: str, **facts: Any) -> dict[str, Any]:
     return of_session(session_key, activity_hour_at=f"{hour}:00:00", activity_date=hour[:10], **facts)
 
 
-def turn(session_key: str, number: int, reply_seconds: float | None, topic: str) -> dict[str, Any]:
+def turn(
+    session_key: str, number: int, reply_seconds: float | None, topic: str, asked_on: str = ""
+) -> dict[str, Any]:
+    """A turn of a session, on the day that it started unless another is named."""
     origin = next(found for found in SESSIONS if found["session_key"] == session_key)
     return of_session(
         session_key, turn_key=f"{session_key}-{number}", topic=topic, turn_number=number,
         reply_seconds=reply_seconds, is_answered=reply_seconds is not None,
         session_hour_at=f"{origin['started_at'][:13]}:00:00",
+        asked_at=origin["started_at"], activity_date=asked_on or origin["session_date"],
     )  # fmt: skip
 
 
@@ -459,7 +463,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     ],
     "dim_capsules": [
         {"capsule_id": "guide", "capsule_name": "Sales *guide*", "owner_name": "Ada",
-         "first_event_at": "2026-03-03 08:00:00", "is_catalogued": True},
+         "first_event_at": "2026-03-02 08:00:00", "is_catalogued": True},
         {"capsule_id": "onboarding", "first_event_at": "2026-03-12 09:00:00",
          "is_catalogued": False},
     ],

@@ -123,7 +123,7 @@ def _stream() -> list[Row]:
         stream.add("bots", "fast", at(number * 0.199), "interaction", action="heartbeat")
         if number < 300:
             stream.add("bots", "busy", at(number * 0.199), "interaction", action="heartbeat")
-    stream.add("bots", "crawler", at(0), device_label="bot", is_bot_agent=True)
+    stream.add("bots", "crawler", at(0), device_label="bot")
     # Where from: the first event with a channel decides, and an unlisted device is one all the same.
     stream.add("sources", "s1", at(0), source="odd label", device_label="fridge")
     stream.add("sources", "s1", at(1), referrer_domain="google.co.uk", url_domain="cap.example")

@@ -29,7 +29,7 @@ FURTHER_IDS = set(
     turns_per_session_p90 turns_per_conversation_p90 reply_seconds_p95 citation_count followed_search_rate
     video_watched_seconds_avg seconds_to_conversion_p75 seconds_to_conversion_p90 seconds_to_conversion_avg
     seconds_from_first_touch_median seconds_from_first_touch_p75 seconds_from_first_touch_p90
-    seconds_from_first_touch_avg custom_event_count
+    seconds_from_first_touch_avg custom_event_count accessing_session_count accessing_visitor_count
     """.split()
 )
 

@@ -84,6 +84,8 @@ def test_every_metric_of_a_week_is_what_was_worked_out_by_hand(publication) -> N
         "reply_seconds_p95": pytest.approx(9.4),  # 0.9 of the way from 4 to 10
         "content_access_count": 2,
         "content_item_count": 2,  # pricing of guide and of onboarding; security was only cited
+        "accessing_session_count": 2,  # s1 and s4, both of user-1
+        "accessing_visitor_count": 1,
         "citation_count": 0,  # none is counted by the hour in this fixture
         "search_count": 1,
         "zero_result_rate": 1.0,

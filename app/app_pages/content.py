@@ -27,6 +27,8 @@ with card("Content items", "Opened by people; citations by the assistant are cou
                     {
                         "Content item": item["content_title"],
                         "Accesses": item["access_count"],
+                        "Sessions": item["session_count"],
+                        "Visitors": item["visitor_count"],
                         "Citations": item["citation_count"],
                         "Relevance": score_text(item["relevance_score"]),
                         "Kind": name_text(item["content_type"] or "unknown"),
@@ -42,12 +44,15 @@ with card("Content items", "Opened by people; citations by the assistant are cou
                         min_value=0,
                         max_value=max(item["access_count"] for item in items) or 1,
                     ),
-                    "Citations": st.column_config.NumberColumn(format="localized"),
+                    **{
+                        name: st.column_config.NumberColumn(format="localized")
+                        for name in ("Sessions", "Visitors", "Citations")
+                    },
                     "Relevance": st.column_config.TextColumn(
                         help="Mean relevance score from 0 to 1, where one was sent."
                     ),
                 },
-                alt="Content items with accesses, citations and relevance",
+                alt="Content items with accesses, sessions, visitors, citations and relevance",
             )
         else:
             st.markdown("Nobody opened a content item in this period.")

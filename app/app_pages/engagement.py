@@ -13,7 +13,8 @@ from app.breakdowns import (
 from app.charts import bars, columns, drop_offs
 from app.content_over_time import content_buckets, content_titles
 from app.conversation_figures import conversation_endings
-from app.format import name_text, rate_text
+from app.custom_event_figures import custom_events, event_properties
+from app.format import name_text, number_text, rate_text
 from app.guards import explain_missing, explain_no_events, unfiltered_note
 from app.heatmaps import content_heatmap, weekday_heatmap
 from app.key_figures import card, key_figures
@@ -103,6 +104,44 @@ with card("When content is opened", "The items opened most; the darker, the more
         )
     else:
         st.markdown("Nobody opened a content item in this period.")
+
+with card("Custom events", "What the capsules measure themselves, with what was sent along."):
+    if not explain_missing(view, "Custom events", "fct_custom_events", "fct_custom_event_properties"):
+        events = ask(custom_events, view.publication, view.selection)
+        if events:
+            st.dataframe(
+                [
+                    {
+                        "Event": row["event_name"],
+                        "Events": row["event_count"],
+                        "Visitors": row["visitor_count"],
+                        "Sessions": row["session_count"],
+                    }
+                    for row in events
+                ],
+                hide_index=True,
+                alt="Custom events by name, with events, visitors and sessions",
+            )
+            event = st.selectbox("Properties of", [row["event_name"] for row in events], key="custom_event")
+            st.dataframe(
+                [
+                    {
+                        "Property": row["property_name"],
+                        "Sent": row["event_count"],
+                        "Different values": row["value_count"],
+                        "Numbers": row["number_count"],
+                        "Sum": number_text(row["sum"]),
+                        "Mean": number_text(row["mean"]),
+                        "Median": number_text(row["median"]),
+                        "90th percentile": number_text(row["p90"]),
+                    }
+                    for row in ask(event_properties, view.publication, view.selection, event)
+                ],
+                hide_index=True,
+                alt="Properties of the chosen custom event: counts, sum, mean, median and 90th percentile",
+            )
+        else:
+            st.markdown("No custom event in this period.")
 
 with card("When people come", f"Sessions started per hour on average, hours in {view.publication.timezone}."):
     st.altair_chart(

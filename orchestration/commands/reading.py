@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from orchestration.printing import print_json, print_metrics, print_table
+from orchestration.printing import print_json, print_metric_rows, print_metrics, print_table
 from orchestration.settings import load_settings
 
 _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
@@ -30,6 +30,7 @@ _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
 )
 @click.option("--filter", "filters", multiple=True, metavar="DIM=VALUE", help="channel=search; repeatable.")
 @click.option("--bots", type=click.Choice(["exclude", "include", "only"]), default="exclude")
+@click.option("--metric", "chosen", multiple=True, metavar="ID", help="Columns of rows as text; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def metrics(
     date_from: datetime | None,
@@ -39,6 +40,7 @@ def metrics(
     compare: str | None,
     filters: tuple[str, ...],
     bots: str,
+    chosen: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Every metric of the registry for a range of days, by default the last 30.
@@ -50,22 +52,78 @@ def metrics(
     Example:  engagement metrics --from 2026-11-01 --to 2026-11-30 --by channel --json
     """
     settings = load_settings()
-    from app.metric_reports import metrics_report
+    from app.known_values import check_known
+    from app.metric_reports import checked_metrics, metrics_report
     from app.publications import current_publication
     from app.scope import EVERYTHING
     from app.selection import Selection
 
+    checked_metrics(chosen)
     publication = current_publication(settings.published, EVERYTHING)
-    last = date_to.date() if date_to else publication.last_event_date or datetime.now(UTC).date()
-    first = date_from.date() if date_from else last - timedelta(days=29)
+    first, last = _days_of(date_from, date_to, publication.last_event_date)
     selection = Selection(first, last, capsules, _parsed_filters(filters), bots)  # type: ignore[arg-type]
+    check_known(publication, selection)
     report = metrics_report(publication, selection, by, compare)  # type: ignore[arg-type]
     if as_json:
         print_json(report)
     elif by:
-        print_table(report["rows"])
+        print_metric_rows(report, by, chosen)
     else:
         print_metrics(report)
+
+
+@click.command("custom-events")
+@click.option("--from", "date_from", type=_DAY, help="First day, of the reporting zone.")
+@click.option("--to", "date_to", type=_DAY, help="Last day, inclusive.")
+@click.option("--capsule", "capsules", multiple=True, metavar="ID", help="Only this capsule; repeatable.")
+@click.option("--name", metavar="EVENT", help="The properties of this custom event.")
+@click.option("--property", "property_name", metavar="NAME", help="The values of this property of --name.")
+@click.option("--filter", "filters", multiple=True, metavar="DIM=VALUE", help="channel=search; repeatable.")
+@click.option("--bots", type=click.Choice(["exclude", "include", "only"]), default="exclude")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def custom_events(
+    date_from: datetime | None,
+    date_to: datetime | None,
+    capsules: tuple[str, ...],
+    name: str | None,
+    property_name: str | None,
+    filters: tuple[str, ...],
+    bots: str,
+    as_json: bool,
+) -> None:
+    """Custom events by name; the properties of one with count, unique, sum, mean, median and p90.
+
+    Days are those of the event, by default the last 30. Sums are over the values that are numbers.
+
+    \b
+    Example:  engagement custom-events
+    Example:  engagement custom-events --name quiz_finished --property score --json
+    """
+    settings = load_settings()
+    from app.custom_event_figures import custom_event_rows
+    from app.known_values import check_known
+    from app.publications import current_publication
+    from app.scope import EVERYTHING
+    from app.selection import Selection
+
+    if property_name and not name:
+        raise click.UsageError("--property needs the event it belongs to: add --name EVENT")
+    publication = current_publication(settings.published, EVERYTHING)
+    first, last = _days_of(date_from, date_to, publication.last_event_date)
+    selection = Selection(first, last, capsules, _parsed_filters(filters), bots)  # type: ignore[arg-type]
+    check_known(publication, selection)
+    rows = custom_event_rows(publication, selection, name, property_name)
+    if as_json:
+        print_json(rows)
+    else:
+        click.echo(f"{first} to {last} ({publication.timezone})")
+        print_table(rows)
+
+
+def _days_of(date_from: datetime | None, date_to: datetime | None, newest: date | None) -> tuple[date, date]:
+    """The days asked for; without them 30 that end with the newest event's."""
+    last = date_to.date() if date_to else newest or datetime.now(UTC).date()
+    return (date_from.date() if date_from else last - timedelta(days=29)), last
 
 
 def _parsed_filters(filters: Sequence[str]) -> dict[str, tuple[str, ...]]:

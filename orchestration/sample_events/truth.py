@@ -87,7 +87,7 @@ def _visitor_figures(active: list[tuple[CountedSession, DayCounts]]) -> Figures:
         "return_visit_rate": ratio(len(returning), len(identified)),
         "converting_visitor_count": len(converting),
         "conversion_rate": ratio(len(converting), len(everyone)),
-        "lead_capture_rate": ratio(len(leads), len(talking)),
+        "lead_capture_rate": ratio(len(leads & talking), len(talking)),
     }
 
 

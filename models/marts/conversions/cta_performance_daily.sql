@@ -62,8 +62,7 @@ daily_performance as (
 
 ),
 
--- What clicks are divided by: impressions where the capsule sends any that day.
-daily_capsules as (
+daily_audiences as (
 
     select
         events.capsule_id,
@@ -71,7 +70,7 @@ daily_capsules as (
         {{ reporting_date('events.occurred_at') }} as activity_date,
         count(distinct case when events.is_view then events.session_key end)
             as viewing_session_count,
-        count(*) filter (where events.is_cta_impression) > 0 as sends_impressions
+        count(*) filter (where events.is_cta_impression) as impression_count
     from events
     inner join sessions
         on events.session_key = sessions.session_key
@@ -79,6 +78,19 @@ daily_capsules as (
         events.capsule_id,
         sessions.is_bot,
         {{ reporting_date('events.occurred_at') }}
+
+),
+
+-- What clicks are divided by: impressions where the capsule sends any that day, whether
+-- people or bots saw them.
+daily_capsules as (
+
+    select
+        *,
+        sum(impression_count) over (
+            partition by capsule_id, activity_date
+        ) > 0 as sends_impressions
+    from daily_audiences
 
 ),
 

@@ -160,8 +160,8 @@ judged_sessions as (
     select
         *,
         case
-            when bot_device_count > 0 then 'device'
             when bot_agent_count > 0 then 'user_agent'
+            when bot_device_count > 0 then 'device'
             when
                 session_seconds > {{ var('bot_session_hours') }} * 3600.0
                 then 'session_too_long'

@@ -32,6 +32,7 @@ messages as (
         is_turn,
         is_assistant_message,
         occurred_at,
+        activity_date,
         event_date
     from events
     where is_turn or is_assistant_message
@@ -95,6 +96,7 @@ final as (
         -- timestamps
         cast(answered_messages.occurred_at as timestamp) as asked_at,
         cast(date_trunc('hour', sessions.started_at) as timestamp) as session_hour_at,
+        cast(answered_messages.activity_date as date) as activity_date,
         cast(sessions.session_date as date) as session_date,
         cast(answered_messages.event_date as date) as event_date
     from answered_messages
