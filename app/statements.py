@@ -299,7 +299,7 @@ def relation_query(
         rows = _cta_hour_rows(source, keys, selection, parameters)
         columns = [f"{key}_key" for key in keys]
     elif relation == "leads":
-        rows = f"{_rows_of(relation, source, keys, where, measures.values())} and {_has_turn(keys, selection, parameters)}"
+        rows = f"marts.{source.table} where {where} and {_has_turn(keys, selection, parameters)}"
         columns = [f"{key_expression(source, key)} as {key}_key" for key in keys]
     else:
         rows = _rows_of(relation, source, keys, where, measures.values())
