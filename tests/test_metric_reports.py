@@ -12,6 +12,7 @@ from app.metric_texts import both_changes, rows_text
 from app.metrics import METRICS_BY_ID
 from app.publications import Publication, close_publications, current_publication
 from app.queries import first_days, metric_rows, metric_values, period_before
+from app.scope import EVERYTHING
 from app.selection import Selection, SelectionError
 from orchestration.printing import print_metric_rows, print_metrics
 from tests.publication_fixture import ROWS, in_hour, turn, write_publication
@@ -24,13 +25,13 @@ CTR = "cta_click_through_rate"
 def publication(tmp_path_factory: pytest.TempPathFactory):
     published = tmp_path_factory.mktemp("published")
     write_publication(published)
-    yield current_publication(published)
+    yield current_publication(published, EVERYTHING)
     close_publications()
 
 
 def with_rows(tmp_path, **tables) -> Publication:
     write_publication(tmp_path / "published", rows=ROWS | tables)
-    return current_publication(tmp_path / "published")
+    return current_publication(tmp_path / "published", EVERYTHING)
 
 
 def test_the_basis_of_the_click_through_rate_stands_beside_it(publication: Publication) -> None:
