@@ -39,7 +39,7 @@ class WorkersLost(MemoryError):
 
 @dataclass(frozen=True, slots=True)
 class _Recipe:
-    """`AdmissionRules` as they travel to another process; opt-outs and erasures stay where blocks come together."""
+    """`AdmissionRules` as they travel to another process; opt-outs and erasures stay with the blocks."""
 
     secrets: Path
     now: datetime

@@ -16,6 +16,7 @@ from orchestration.erasure_list import ErasureList
 
 # What is left of an erased line: that it was there, on which capsule, and that it does not count.
 _LEFT: Final = frozenset({"line_number", "outcome", "capsule_id"})
+_KEPT: Final = ("user_key", "visitor_id_key")
 _REFUSED: Final = ("refused_user_key", "refused_visitor_key")
 
 
@@ -27,9 +28,23 @@ def suppress_erased(table: pa.Table, erased: ErasureList) -> pa.Table:
     """
     if not erased:
         return table
-    mask = _is_person(table, erased)
+    mask = _is_person(table, erased, (*_KEPT, *_REFUSED))
     erased.met_sessions |= {key for key in table.filter(mask)["client_session_key"].to_pylist() if key}
     return _cleaned(table, pc.or_(mask, _is_in_session(table, erased)))
+
+
+def is_anybody_erased(table: pa.Table, erased: ErasureList) -> bool:
+    """Whether any row belongs to somebody on the list; `table` has their keys."""
+    return bool(pc.any(_is_erased(table, erased)).as_py())
+
+
+def suppress_all_erased(table: pa.Table, erased: ErasureList) -> pa.Table:
+    """A sealed table in which nobody of the list counts."""
+    return _cleaned(table, _is_erased(table, erased))
+
+
+def _is_erased(table: pa.Table, erased: ErasureList) -> pa.ChunkedArray:
+    return pc.or_(_is_person(table, erased, _KEPT), _is_in_session(table, erased))
 
 
 def suppress_their_sessions(table: pa.Table, erased: ErasureList) -> pa.Table:
@@ -42,8 +57,7 @@ def without_lines(table: pa.Table, numbers: Sequence[int]) -> pa.Table:
     return _cleaned(table, pc.is_in(table["line_number"], pa.array(numbers, pa.int64())))
 
 
-def _is_person(table: pa.Table, erased: ErasureList) -> pa.ChunkedArray:
-    names = ("user_key", "visitor_id_key", *_REFUSED)
+def _is_person(table: pa.Table, erased: ErasureList, names: Sequence[str]) -> pa.ChunkedArray:
     keys = {key for name in names for key in table[name].unique().to_pylist()}
     theirs = pa.array(sorted(erased.erased_of("person", keys)), pa.string())
     return functools.reduce(pc.or_, [pc.is_in(table[name], theirs) for name in names])

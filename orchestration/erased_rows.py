@@ -82,7 +82,10 @@ def find_person(
             events.client_session_key, events.user_key, events.visitor_id_key, events.occurred_at,
             events.event_date, events.content_hash, events.batch_id
         from raw.events as events
-        where events.event_key in (select event_key from erased_events)
+        -- Not by the event's key alone: who had lost to it may stand in its place already.
+        where (events.event_key, events.client_session_key, coalesce(events.user_key, '')) in (
+                select (event_key, client_session_key, coalesce(user_key, '')) from erased_events
+            )
             or events.user_key in (from asked_person) or events.visitor_id_key in (from asked_person)
             or (events.user_key is null and events.client_session_key in (from asked_session))"""
     )
@@ -121,6 +124,7 @@ def _follow_sessions(connection: duckdb.DuckDBPyConnection, is_person: str) -> N
     goes, event by event.
     """
     order = "order by occurred_at, event_key"
+    sitting = "client_session_key, sitting"
     before = f"{order} rows between unbounded preceding and current row"
     after = f"{order} rows between current row and unbounded following"
     connection.execute(
@@ -157,8 +161,8 @@ def _follow_sessions(connection: duckdb.DuckDBPyConnection, is_person: str) -> N
             select
                 *,
                 coalesce(
-                    last_value(is_theirs ignore nulls) over (partition by client_session_key, sitting {before}),
-                    first_value(is_theirs ignore nulls) over (partition by client_session_key, sitting {after}),
+                    last_value(is_theirs ignore nulls) over (partition by {sitting} {before}),
+                    first_value(is_theirs ignore nulls) over (partition by {sitting} {after}),
                     last_value(is_theirs ignore nulls) over (partition by client_session_key {before}),
                     first_value(is_theirs ignore nulls) over (partition by client_session_key {after})
                 ) as is_erased,
@@ -194,8 +198,9 @@ def _found(connection: duckdb.DuckDBPyConnection) -> FoundPerson:
     ).fetchone()
     session_keys = (
         column(
-            """select distinct session_key from intermediate.int_events_sessionized
-            where (event_key, client_session_key) in (select (event_key, client_session_key) from erased_stored)"""
+            """select session_key from intermediate.int_events_sessionized
+            where client_session_key in (select client_session_key from erased_stored)
+            group by session_key having bool_and(event_key in (select event_key from erased_stored))"""
         )
         if is_built != (0,)
         else []
@@ -208,7 +213,14 @@ def _found(connection: duckdb.DuckDBPyConnection) -> FoundPerson:
     }
     return FoundPerson(
         column("select distinct key from asked_session where key is not null order by 1"),
-        column("select distinct key from asked_event where key is not null order by 1"),
+        # Not one that somebody else sent as well.
+        column(
+            """select distinct key from asked_event
+            where key is not null and key not in (
+                select event_key from raw.events where user_key is not null
+                    and event_key not in (select event_key from erased_stored)
+            ) order by 1"""
+        ),
         session_keys,
         column("select distinct capsule_id from erased_stored order by 1"),
         {content_hash: list(numbers) for content_hash, numbers in lines},
@@ -324,12 +336,17 @@ def _settle(connection: duckdb.DuckDBPyConnection, erased: ErasureList) -> None:
     note_erased(connection, erased)
 
 
+def noted_entries(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """The entries of the list that this warehouse was cleaned of."""
+    return {entry for (entry,) in connection.execute("select erased_key from raw.erased_keys").fetchall()}
+
+
 def note_erased(connection: duckdb.DuckDBPyConnection, erased: ErasureList) -> None:
     """Notes of which entries this warehouse was cleaned."""
     connection.execute(
         """insert into raw.erased_keys
         select entry from (select unnest(?::varchar[]) as entry)
-        where entry not in (select entry from raw.erased_keys)""",
+        where entry not in (select erased_key from raw.erased_keys)""",
         [sorted(erased.entries)],
     )
 

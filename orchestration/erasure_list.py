@@ -51,6 +51,16 @@ class ErasureList:
             return set()
         return {key for key in set(keys) if key and self.entry(kind, key) in self.entries}
 
+    def erased_ids(self, ids: Iterable[str]) -> set[str]:
+        """Those of ids, as they are sent, that are of a user or a visitor on the list."""
+        keyring = self._keyring
+        assert keyring is not None
+        return {
+            one
+            for one in ids
+            if self.erased_of("person", (keyring.key_once("user", one), keyring.key_once("visitor", one)))
+        }
+
 
 def read_erasure_list(settings: Settings, keyring: Keyring) -> ErasureList:
     """All entries of both files: a backup may have brought back an older one of them."""
