@@ -1,29 +1,19 @@
-"""What else may name an erased person: names of files in the journal, logs, reports of the schedule.
+"""What else may name an erased person: names of files in the journal, and logs.
 
-Not here: landed files (`erased_originals.py`), sealed files (`erased_rows.py`).
+Not here: landed files (`erased_originals.py`), sealed files (`erased_rows.py`),
+reports (`reports.py`).
 """
 
 import json
 import os
-import re
 import sqlite3
-from collections.abc import Callable, Sequence
 from contextlib import closing
-from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Final
 
 from orchestration.erased_originals import Mentions
-from orchestration.erasure_requests import ErasureRequest
 from orchestration.journal import make_durable
 from orchestration.settings import Settings
 from orchestration.warehouse import open_warehouse
-
-Say = Callable[[str], None]
-
-_REPORT: Final = re.compile(
-    r"report_(?P<capsule>.+)_(?P<first>\d{4}-\d\d-\d\d)_to_(?P<last>\d{4}-\d\d-\d\d)\.pdf"
-)
 
 
 def clean_journal(settings: Settings, mentions: Mentions) -> int:
@@ -95,46 +85,3 @@ def _clean_records(path: Path, mentions: Mentions) -> None:
         connection.commit()
         connection.execute("vacuum")
         connection.execute("pragma wal_checkpoint(truncate)")
-
-
-def redraw_reports(settings: Settings, requests: Sequence[ErasureRequest], say: Say) -> int:
-    """Writes the scheduled reports anew that cover an erased person; returns how many."""
-    files = [
-        (path, found)
-        for path in sorted(settings.exports.glob("*.pdf"))
-        if (found := _REPORT.match(path.name))
-    ]
-    if not files:
-        return 0
-    # Typst and the charts take a second to import.
-    from app.about import file_word
-    from app.publications import current_publication
-    from app.selection import Selection
-    from orchestration.reports import write_report
-
-    publication = current_publication(settings.published)
-    count = 0
-    for path, found in files:
-        first, last = date.fromisoformat(found["first"]), date.fromisoformat(found["last"])
-        capsules = {
-            capsule
-            for request in requests
-            for capsule in request.capsules
-            if file_word(capsule) == found["capsule"] and _is_covered(request, first, last)
-        }
-        for capsule in capsules:
-            say(f"Drawing {path.name} anew")
-            write_report(publication, Selection(first, last, (capsule,)), path, datetime.now(UTC))
-            count += 1
-    return count
-
-
-def _is_covered(request: ErasureRequest, first: date, last: date) -> bool:
-    if request.first_day is None or request.last_day is None:
-        return False
-    # Days of events are UTC, those of a report of the reporting zone; the week before is compared with.
-    before = first.toordinal() - (last.toordinal() - first.toordinal()) - 3
-    return (
-        date.fromisoformat(request.last_day).toordinal() >= before
-        and date.fromisoformat(request.first_day).toordinal() <= last.toordinal() + 1
-    )

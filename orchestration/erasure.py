@@ -11,11 +11,11 @@ Not here: requests and receipts (`erasure_requests.py`), what is taken out (`era
 import shutil
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from orchestration.dbt_runner import DbtFailed, build
-from orchestration.erased_files import clean_journal, clean_logs, redraw_reports
+from orchestration.erased_files import clean_journal, clean_logs
 from orchestration.erased_originals import Mentions, clean_originals
 from orchestration.erased_rows import (
     FoundPerson,
@@ -86,7 +86,7 @@ def erase_open_requests(settings: Settings, say: Say = lambda text: None) -> lis
         renamed = clean_journal(settings, mentions)
         if any(has_rows) or renamed:
             _renew(settings, say)
-            redraw_reports(settings, requests, say)
+            _redraw_reports(settings, requests, say)
         _remove_leftovers(settings)
         if originals["open"]:
             raise ErasureIncomplete(
@@ -183,6 +183,18 @@ def _renew(settings: Settings, say: Say) -> None:
     remove_all_but_current(settings.published)
     say("Writing the warehouse anew, so that no deleted byte is left in it")
     compact(settings)
+
+
+def _redraw_reports(settings: Settings, requests: list[ErasureRequest], say: Say) -> None:
+    days = [day for request in requests for day in (request.first_day, request.last_day) if day]
+    if not days or not any(settings.exports.glob("*.pdf")):
+        return
+    # Typst and the charts take a second to import.
+    from orchestration.reports import redraw_reports
+
+    capsules = {capsule for request in requests for capsule in request.capsules}
+    first, last = date.fromisoformat(min(days)), date.fromisoformat(max(days))
+    redraw_reports(settings, capsules, first, last, datetime.now(UTC), say)
 
 
 def _remove_leftovers(settings: Settings) -> None:

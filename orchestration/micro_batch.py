@@ -232,8 +232,8 @@ def _load_part(settings: Settings, files: Sequence[LandedFile], summary: LoadSum
             moved.append((file, where))
             summary.refused[file.shown_name] = f"{why} (moved to {shown_path(where, settings.landing)})"
         remember_moved(settings, moved)
-        for _, where in moved if rules.erased else ():
-            if where and clean_original(settings, where, Mentions([]), rules.erased) == "open":
+        for _, lies in moved if rules.erased else ():
+            if lies and clean_original(settings, lies, Mentions([]), rules.erased) == "open":
                 open_return(settings, now)
 
 
@@ -263,7 +263,9 @@ def admission_rules(settings: Settings, now: datetime, opt_outs: OptOuts) -> Adm
     """The window, the keys and the known opt-outs of this moment."""
     months = settings.retention_months
     oldest = None if settings.accept_any_age else window_start(now, months, settings.timezone)
-    return AdmissionRules(Keyring(settings.secrets, now), now, oldest, opt_outs, settings.limits)
+    keyring = Keyring(settings.secrets, now)
+    erased = read_erasure_list(settings, keyring)
+    return AdmissionRules(keyring, now, oldest, opt_outs, settings.limits, erased)
 
 
 def delete_old_originals(settings: Settings) -> int:

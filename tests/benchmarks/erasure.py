@@ -3,7 +3,7 @@
 python -m tests.benchmarks.erasure [--events 5000000] [--home FOLDER] [--prepare]
 
 History as in `micro_batch.py`, sealed as a file a day; the person has twelve sessions over the year, landed
-the real way. Meanwhile a reader opens the current publication again and again. `--prepare` only builds the home.
+the real way. Meanwhile a reader opens the current publication again and again. `--prepare` only builds it.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import duckdb
 import orjson
 
 from app.publications import current_publication
+from app.scope import EVERYTHING
 from orchestration.dbt_runner import build
 from orchestration.erasure import erase_open_requests
 from orchestration.erasure_requests import open_request
@@ -85,7 +86,7 @@ class Reader(threading.Thread):
         while not self.stopping.is_set():
             started = time.perf_counter()
             try:
-                database = current_publication(self.settings.published).database
+                database = current_publication(self.settings.published, EVERYTHING).database
                 with duckdb.connect(str(database), read_only=True) as connection:
                     connection.execute("select count(*) from marts.fct_sessions").fetchone()
             except Exception:  # noqa: BLE001 (any failure of a reader is what is counted)
