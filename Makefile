@@ -36,10 +36,11 @@ soak: setup ## 200 kills, a bomb of 1 GB, 100,000 tiny files, 300 random streams
 	@KILLS=200 INCREMENTAL_CASES=300 $(BIN)/python -m pytest \
 		tests/test_crashes.py tests/test_hostile_folders.py tests/test_incremental.py
 
-bench: setup ## Measures admission against a bare reader, a batch of 2,000 and the pages over five million events
+bench: setup ## Measures admission against a bare reader; a batch of 2,000, the pages and an erasure over five million events
 	@$(BIN)/python -m tests.benchmarks.admission
 	@$(BIN)/python -m tests.benchmarks.micro_batch
 	@$(BIN)/python -m tests.benchmarks.pages
+	@$(BIN)/python -m tests.benchmarks.erasure
 
 check: lint types models ## The checks without the tests
 

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, get_args
 
 import orjson
 
+from orchestration.erasure_list import ErasureList
 from orchestration.event_fields import MAX_ID_CHARACTERS, FieldProblem, metadata_columns
 from orchestration.limits import DEFAULT_LIMITS, Limits
 from orchestration.opt_outs import OptOuts
@@ -66,6 +67,7 @@ class AdmissionRules:
     oldest: datetime | None
     opt_outs: OptOuts = field(default_factory=OptOuts)
     limits: Limits = DEFAULT_LIMITS
+    erased: ErasureList = field(default_factory=ErasureList)
 
 
 @dataclass(frozen=True, slots=True)

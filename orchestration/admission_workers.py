@@ -22,6 +22,7 @@ from typing import Final
 import pyarrow as pa
 
 from orchestration.admission import AdmissionRules
+from orchestration.erased_lines import suppress_erased
 from orchestration.limits import Limits
 from orchestration.line_blocks import LineBlock
 from orchestration.privacy import Keyring
@@ -38,7 +39,7 @@ class WorkersLost(MemoryError):
 
 @dataclass(frozen=True, slots=True)
 class _Recipe:
-    """`AdmissionRules` as they travel to another process; opt-outs stay where the blocks come together."""
+    """`AdmissionRules` as they travel to another process; opt-outs and erasures stay with the blocks."""
 
     secrets: Path
     now: datetime
@@ -57,7 +58,7 @@ def admitted_blocks(
     `processes`: how many may admit at once; by default one a core. Raises `WorkersLost`.
     """
     for table in _tables(iter(blocks), rules, processes or _core_count()):
-        yield suppress_refused(table, rules.opt_outs)
+        yield suppress_refused(suppress_erased(table, rules.erased), rules.opt_outs)
 
 
 def _core_count() -> int:

@@ -6,15 +6,18 @@ Not here: which lines are accepted (`admission.py`), duplicates across files (`v
 """
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestration.admission import AdmissionRules
 from orchestration.admission_workers import admitted_blocks
+from orchestration.erased_lines import suppress_their_sessions
+from orchestration.erasure_list import ErasureList
 from orchestration.event_files import LandedFile
 from orchestration.journal import make_durable
 from orchestration.line_reader import LineReader
@@ -60,9 +63,45 @@ def seal(
             for table in admitted_blocks(reader.blocks(), rules):
                 writer.write_table(table)
         if reader.content_hash not in known:
+            if rules.erased.met_sessions:
+                _suppress_sessions(draft, rules.erased)
             make_durable(draft)
             draft.replace(sealed_path(archive, reader.content_hash))
             make_durable(archive)
     finally:
         draft.unlink(missing_ok=True)
     return SealedFile(file, reader.content_hash, reader.byte_count)
+
+
+def write_sealed(tables: Iterable[pa.Table], target: Path, tmp: Path) -> None:
+    """Writes a sealed file anew, in place of the one that is there, whole or not at all."""
+    tmp.mkdir(parents=True, exist_ok=True)
+    draft = tmp / f"again-{target.stem[:12]}-{os.getpid()}.parquet"
+    try:
+        with pq.ParquetWriter(draft, SEALED_SCHEMA, compression="zstd", use_dictionary=_REPEATING) as writer:
+            for table in tables:
+                writer.write_table(table)
+        make_durable(draft)
+        draft.replace(target)
+        make_durable(target.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def row_groups(path: Path) -> Iterator[pa.Table]:
+    """A sealed file part by part."""
+    with pq.ParquetFile(path) as file:
+        for at in range(file.num_row_groups):
+            yield file.read_row_group(at)
+
+
+def _suppress_sessions(draft: Path, erased: ErasureList) -> None:
+    """Events without a user that stand before the line an erased person was met in."""
+    whole = draft.with_name(f"whole-{draft.name}")
+    draft.replace(whole)
+    try:
+        write_sealed(
+            (suppress_their_sessions(part, erased) for part in row_groups(whole)), draft, draft.parent
+        )
+    finally:
+        whole.unlink()

@@ -7,13 +7,14 @@ Not here: what is expected (`quality.py`), the ages' thresholds (`models/staging
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import dagster as dg
 
 from orchestration import dbt_runner
 from orchestration.assets import WRITER_POOL, Warehouse
+from orchestration.erasure_requests import request_state
 from orchestration.model_builds import last_good_build
 from orchestration.quality import EXPECTED, Judged, QualityReport, check_newest
 from orchestration.settings import load_settings
@@ -90,6 +91,23 @@ def source_freshness(warehouse: Warehouse) -> Iterator[dg.AssetCheckResult]:
             severity=_SEVERITIES["warn" if age.status in ("pass", "warn") else "error"],
             metadata={"age_hours": round(age.age_seconds / 3600, 1)},
         )
+
+
+@dg.asset_check(
+    asset=_RAW_EVENTS,
+    name="erasures_in_time",
+    description="No request to be erased is open for more than 30 days.",
+)
+def erasures_in_time() -> dg.AssetCheckResult:
+    """Fails when a request is overdue, and warns five days before."""
+    now = datetime.now(UTC)
+    settings = load_settings()
+    state, soon = request_state(settings, now), request_state(settings, now + timedelta(days=5))
+    return dg.AssetCheckResult(
+        passed=not soon["overdue"],
+        severity=_SEVERITIES["error" if state["overdue"] else "warn"],
+        metadata={name: state[name] for name in ("open", "landed", "overdue", "done")},
+    )
 
 
 @dg.multi_asset_check(

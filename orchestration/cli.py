@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import click
 
-from orchestration.commands import loading, reading, running
+from orchestration.commands import erasing, loading, reading, running
 from orchestration.settings import SettingsError, load_settings
 from orchestration.shortage import shortage_in
 
@@ -47,11 +47,12 @@ class _Group(click.Group):
 
 
 # By name: importing the modules that define them would make every command wait.
-_WRONG_USAGE: Final = frozenset({"SelectionError", "SampleError"})
+_WRONG_USAGE: Final = frozenset({"RequestUnreadable", "SampleError", "SelectionError"})
 _EXPECTED: Final = frozenset(
     {
         "DbtFailed",
         "DiskFull",
+        "ErasureIncomplete",
         "ExportTooLarge",
         "IdentityKeyMissing",
         "JournalDamaged",
@@ -98,6 +99,8 @@ for _command in (
     reading.report,
     reading.sql,
     reading.access,
+    erasing.erase,
+    erasing.access_request,
 ):
     main.add_command(_command)
 

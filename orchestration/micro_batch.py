@@ -15,6 +15,10 @@ from typing import Any, Final
 
 from orchestration.admission import AdmissionRules
 from orchestration.catalog import CatalogueRows, archive_catalogue, load_catalogue, read_or_refuse
+from orchestration.erased_originals import Mentions, clean_original
+from orchestration.erasure_list import read_erasure_list
+from orchestration.erasure_requests import open_return
+from orchestration.erasure_returns import add_met_sessions, settle_returns
 from orchestration.event_files import (
     LandedFile,
     LandingView,
@@ -168,6 +172,7 @@ def load_pending(settings: Settings, say: Say = lambda text: None) -> LoadSummar
     delete_old_originals(settings)
     with writer_lock(settings, say):
         summary.batches.extend(catch_up(settings, say))
+        settle_returns(settings, say)
         if not view.complete:
             return summary
         wipe_folder(settings.tmp)
@@ -178,6 +183,7 @@ def load_pending(settings: Settings, say: Say = lambda text: None) -> LoadSummar
             _load_catalogue_file(settings, file, summary, say)
         for part in _parts([file for file in view.complete if not _is_catalogue(file)]):
             _load_part(settings, part, summary, say)
+        settle_returns(settings, say)
         delete_old_originals(settings)
         shrink_ledger(settings)
     return summary
@@ -205,7 +211,9 @@ def _load_part(settings: Settings, files: Sequence[LandedFile], summary: LoadSum
         known = loaded_content(connection)
         batch_id = last_batch_id(connection) + 1
         opt_outs = OptOuts(known_signals(connection))
-    found = seal_all(settings, files, admission_rules(settings, now, opt_outs), known, say)
+    rules = admission_rules(settings, now, opt_outs)
+    found = seal_all(settings, files, rules, known, say)
+    add_met_sessions(settings, rules.erased)
     summary.growing.extend(file.shown_name for file in found.changed)
     record = found.record(batch_id, now)
     if record:
@@ -224,6 +232,9 @@ def _load_part(settings: Settings, files: Sequence[LandedFile], summary: LoadSum
             moved.append((file, where))
             summary.refused[file.shown_name] = f"{why} (moved to {shown_path(where, settings.landing)})"
         remember_moved(settings, moved)
+        for _, lies in moved if rules.erased else ():
+            if lies and clean_original(settings, lies, Mentions([]), rules.erased) == "open":
+                open_return(settings, now)
 
 
 def _load_catalogue_file(settings: Settings, file: LandedFile, summary: LoadSummary, say: Say) -> None:
@@ -252,7 +263,9 @@ def admission_rules(settings: Settings, now: datetime, opt_outs: OptOuts) -> Adm
     """The window, the keys and the known opt-outs of this moment."""
     months = settings.retention_months
     oldest = None if settings.accept_any_age else window_start(now, months, settings.timezone)
-    return AdmissionRules(Keyring(settings.secrets, now), now, oldest, opt_outs, settings.limits)
+    keyring = Keyring(settings.secrets, now)
+    erased = read_erasure_list(settings, keyring)
+    return AdmissionRules(keyring, now, oldest, opt_outs, settings.limits, erased)
 
 
 def delete_old_originals(settings: Settings) -> int:

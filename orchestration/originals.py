@@ -85,7 +85,7 @@ def view_written_since(settings: Settings, now: float) -> LandingView:
     """Originals that somebody wrote to after they were read; `name` is what they landed as."""
     view = LandingView([], [], [])
     ledger = _read_ledger(settings)
-    for folder, path, seen in _originals(settings):
+    for folder, path, seen in originals(settings):
         was = ledger.get(seen.st_ino)
         if was is None or _is_as_read(seen, was) or not path.name.lower().endswith(ENDINGS):
             continue
@@ -130,14 +130,14 @@ def delete_old(settings: Settings, now: float) -> int:
     """Deletes loaded originals after their days, but none that is or was written to; returns how many."""
     ledger = _read_ledger(settings)
     deleted = 0
-    for folder, path, seen in _originals(settings):
+    for folder, path, seen in originals(settings):
         was = ledger.get(seen.st_ino)
         days_old = (now - seen.st_ctime) / 86_400
         if (
             folder.name == LOADED
             and days_old >= settings.keep_loaded_days
             and (was is None or _is_as_read(seen, was))
-            and not _may_be_written_to(path, now - seen.st_ctime)
+            and not may_be_written_to(path, now - seen.st_ctime)
         ):
             path.unlink(missing_ok=True)
             deleted += 1
@@ -152,7 +152,7 @@ def shrink_ledger(settings: Settings) -> None:
     if not path.exists():
         return
     ledger = _read_ledger(settings)
-    present = {seen.st_ino for _, _, seen in _originals(settings)}
+    present = {seen.st_ino for _, _, seen in originals(settings)}
     with path.open("rb") as lines:
         line_count = sum(1 for _ in lines)
     if line_count > 2 * len(present) + _LINES_BEFORE_SHRINKING:
@@ -189,7 +189,7 @@ def _read_ledger(settings: Settings) -> Ledger:
     return found
 
 
-def _originals(settings: Settings) -> Iterator[tuple[Path, Path, os.stat_result]]:
+def originals(settings: Settings) -> Iterator[tuple[Path, Path, os.stat_result]]:
     """Regular files under `loaded/` and `refused/`: that folder, path, state. Links are not followed."""
     for name in (LOADED, REFUSED):
         folder = settings.landing / name
@@ -210,7 +210,7 @@ def _originals(settings: Settings) -> Iterator[tuple[Path, Path, os.stat_result]
                     yield folder, Path(entry.path), seen
 
 
-def _may_be_written_to(path: Path, age_seconds: float) -> bool:
+def may_be_written_to(path: Path, age_seconds: float) -> bool:
     """Whether some process has the file open for writing: then the system grants no lease on it."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -53,7 +53,7 @@ TABLES: Final[tuple[TablePlace, ...]] = (
     *_tables("raw", "counts", "event_files event_file_counts load_batches"),
     # Names that a catalogue gives to capsules and content, and the owner of a capsule: replaced by landing a
     # new catalogue, not by the erasure of a visitor.
-    *_tables("raw", "kept", "capsules content model_builds"),
+    *_tables("raw", "kept", "capsules content erased_keys model_builds"),
     # Views over `raw`.
     *_tables(
         "staging",
@@ -114,7 +114,8 @@ COLUMNS: Final[dict[str, Identity]] = {
         converted_at country country_alpha_3 country_label country_name created_at credit credit_share
         cta_click_count cta_id cta_impression_count cta_type ctr_basis currency custom_event_count device
         direction domain dropped_count dropped_session_count dropped_visitor_count duplicate_count
-        duration_seconds ended_at engaged_seconds engaged_session_count entered_at entry_date event_count
+        duration_seconds ended_at engaged_seconds engaged_session_count entered_at entry_date erased_key
+        event_count
         event_date event_number event_type explained_by explained_share explained_value feedback_count field
         file_count file_id file_kind fingerprint finished_count first_accessed_at first_event_at first_seen_at
         first_started_at followed_count from_at from_seconds furthest_share gap_milliseconds headline
@@ -147,10 +148,12 @@ COLUMNS: Final[dict[str, Identity]] = {
 FILES: Final[tuple[FilePlace, ...]] = (
     FilePlace("landing/refused/*.reason", "why a file was refused", "none", "kept"),
     FilePlace("landing/refused/*", "files that could not be read, as they were sent", "raw", "rewritten"),
+    FilePlace("landing/requests/*", "requests to be erased, until they are taken", "raw", "removed"),
     FilePlace("landing/loaded/*", "files as they were sent, for ENGAGEMENT_KEEP_LOADED_DAYS", "raw",
               "rewritten"),
     FilePlace("landing/*", "files that wait to be loaded, as they were sent", "raw", "rewritten"),
     FilePlace("archive/batches/*", "the journal: names, hashes and sizes of files", "text", "rewritten"),
+    FilePlace("archive/erased.txt", "of whom the archive was cleaned: hashes of keys", "none", "kept"),
     FilePlace("archive/*.parquet", "sealed events and rejects", "key", "rewritten"),
     FilePlace("archive/*.catalogue.json", "rows of the catalogues", "none", "kept"),
     FilePlace("archive/.*", "half-written files of a crash", "key", "removed"),
@@ -168,7 +171,9 @@ FILES: Final[tuple[FilePlace, ...]] = (
     FilePlace("dagster/*", "runs and their logs: counts, masked file names", "text", "rewritten"),
     FilePlace("logs/*", "logs of the services and of dbt, details of errors", "text", "rewritten"),
     FilePlace("tmp/*", "spilled rows and unfinished files", "key", "removed"),
-    FilePlace("secrets/*", "keys and salts; no person", "none", "kept"),
+    FilePlace("secrets/requests/*", "open requests to be erased, until their receipt", "raw", "removed"),
+    FilePlace("secrets/*", "keys, salts, the list of erased people: hashes of keys", "none", "kept"),
+    FilePlace("receipts/*", "what was erased: counts", "none", "kept"),
     FilePlace("sample.expected.json", "figures of the sample stream", "none", "kept"),
 )  # fmt: skip
 

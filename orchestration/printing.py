@@ -154,6 +154,12 @@ def print_status(state: dict[str, Any]) -> None:
             f"  {file['loaded_at']}  {file['file_name']}  {file['status']}, "
             f"{file['accepted_count']:,} accepted"
         )
+    asked = state["erasures"]
+    if asked["open"] or asked["landed"]:
+        click.echo(
+            f"Requests to be erased: {asked['open'] + asked['landed']} open, {asked['overdue']} overdue, "
+            f"next due {asked['next_due_at'][:10]}"
+        )
     if state["quality"]:
         _print_quality(state["quality"])
     sizes = ", ".join(f"{name} {size / 1e6:,.1f} MB" for name, size in state["disk_bytes"].items())

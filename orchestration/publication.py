@@ -87,6 +87,17 @@ def remove_unused(published: Path, current_id: str) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
+def remove_all_but_current(published: Path) -> None:
+    """Deletes every publication but the current one: after an erasure none may hold who was erased.
+
+    Who has one open goes on reading it; its bytes are gone when the last of them closes it.
+    """
+    current = (published / "CURRENT").read_text(encoding="utf-8").strip()
+    for path in published.iterdir():
+        if path.is_dir() and path.name != current:
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def _wipe_drafts(published: Path) -> None:
     for draft in published.glob(".*.tmp"):
         if draft.is_dir():

@@ -7,7 +7,7 @@ Not here: duplicates, conflicts and opt-outs (`verdicts.py`), sealing (`archive.
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +46,19 @@ class BatchSummary:
     newest_event_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Stored events that a batch takes out besides what its files overturn (`erased_rows.py`).
+
+    `overturn`: SQL that fills `overturned`; `left_out`: a table of beaten lines that take nobody's place;
+    `settle`: what else belongs into the transaction.
+    """
+
+    overturn: str
+    left_out: str
+    settle: Callable[[], None]
+
+
 def loaded_content(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, datetime]]:
     """Content hash → (masked name, moment) of every loaded event file: what must not be loaded again."""
     rows = connection.execute(
@@ -80,7 +93,12 @@ def last_committed_at(connection: duckdb.DuckDBPyConnection) -> datetime | None:
     return row[0]
 
 
-def load_batch(connection: duckdb.DuckDBPyConnection, archive: Path, record: BatchRecord) -> BatchSummary:
+def load_batch(
+    connection: duckdb.DuckDBPyConnection,
+    archive: Path,
+    record: BatchRecord,
+    removal: Removal | None = None,
+) -> BatchSummary:
     """Commits one batch of event files: the sealed files of the record's `loaded` ones.
 
     `repeated` and `refused` files are recorded and add nothing. The same record over the same state gives
@@ -91,7 +109,9 @@ def load_batch(connection: duckdb.DuckDBPyConnection, archive: Path, record: Bat
     first_file_id = next_file_id(connection)
     stage(connection, [sealed_path(archive, str(file.content_hash)) for file in loaded], first_file_id)
     suppress(connection)
-    recall(connection, archive)
+    if removal:
+        connection.execute(removal.overturn)
+    recall(connection, archive, removal.left_out if removal else None)
     decide_duplicates(connection)
     connection.execute("begin transaction")
     try:
@@ -100,6 +120,8 @@ def load_batch(connection: duckdb.DuckDBPyConnection, archive: Path, record: Bat
         _write_signals(connection, record.batch_id)
         _write_counts(connection, record.batch_id, loaded_at)
         _write_files(connection, record, loaded_at, first_file_id)
+        if removal:
+            removal.settle()
         summary = _summary(connection, record.batch_id, len(loaded))
         connection.execute(
             "insert into raw.load_batches values (?, ?, ?, ?, ?)",

@@ -153,6 +153,10 @@ RAW_TABLES: Final[dict[str, dict[str, ColumnType]]] = {
         "client_session_key": "varchar",
         "occurred_at": "timestamp",
     },
+    # Entries of the list of erased people (`erasure_list.py`) that no row here belongs to any more.
+    "erased_keys": {
+        "erased_key": "varchar",
+    },
     # One row: the last batch that every model holds, and what the models were then (`model_builds.py`).
     "model_builds": {
         "batch_id": "bigint",

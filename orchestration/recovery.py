@@ -18,8 +18,12 @@ import pyarrow.parquet as pq
 
 from orchestration.archive import sealed_path
 from orchestration.catalog import archived_catalogue_path, load_catalogue
+from orchestration.erased_rows import note_erased
+from orchestration.erasure_list import read_erasure_list
+from orchestration.erasure_returns import clean_restored_archive
 from orchestration.event_files import wipe_folder
 from orchestration.journal import BatchRecord, JournalFile, newest_record_id, read_records, wipe_drafts
+from orchestration.privacy import Keyring
 from orchestration.publication import current_manifest
 from orchestration.raw_events import BatchSummary, last_batch_id, last_committed_at, load_batch
 from orchestration.settings import Settings
@@ -49,6 +53,8 @@ def recover(settings: Settings, say: Say = lambda text: None) -> Recovery:
     when a record or a sealed file is missing or damaged; then the warehouse is as it was.
     """
     with writer_lock(settings, say):
+        erased = read_erasure_list(settings, Keyring(settings.secrets, datetime.now(UTC)))
+        clean_restored_archive(settings, erased)
         records = _checked_records(settings, after=0)
         wipe_folder(settings.tmp)
         wipe_drafts(settings.archive)
@@ -56,6 +62,7 @@ def recover(settings: Settings, say: Say = lambda text: None) -> Recovery:
         _remove(fresh)
         with open_warehouse(settings, fresh) as connection:
             summaries = _replay(connection, settings.archive, records, say)
+            note_erased(connection, erased)
             # Merges the log, so that the one file is all of it.
             connection.execute("checkpoint")
         set_aside = _set_aside(settings)

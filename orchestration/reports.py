@@ -4,9 +4,11 @@ Why it exists: the command line and the weekly job write the same file. It holds
 Not here: what a report says (`app/report.py`), when the weekly ones are written (`schedules.py`).
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from app.about import file_word
@@ -20,6 +22,10 @@ from app.selection import Selection
 from orchestration.settings import Settings
 
 Say = Callable[[str], None]
+
+_REPORT: Final = re.compile(
+    r"report_(?P<capsule>.+)_(?P<first>\d{4}-\d\d-\d\d)_to_(?P<last>\d{4}-\d\d-\d\d)\.pdf"
+)
 
 
 def write_report(publication: Publication, selection: Selection, target: Path, now: datetime) -> None:
@@ -58,3 +64,33 @@ def write_weekly_reports(settings: Settings, now: datetime, say: Say) -> list[Pa
         say(f"Wrote {target.name}")
         written.append(target)
     return written
+
+
+def redraw_reports(
+    settings: Settings, capsules: Collection[str], first_day: date, last_day: date, now: datetime, say: Say
+) -> int:
+    """Writes the reports of `exports/` anew that cover any of the capsules and days; returns how many.
+
+    The days before a report, which it compares with, are covered too. One of a capsule that nobody visited
+    any more is deleted.
+    """
+    count = 0
+    for path in sorted(settings.exports.glob("*.pdf")):
+        found = _REPORT.match(path.name)
+        named = [one for one in capsules if found and file_word(one) == found["capsule"]]
+        if not found or not named:
+            continue
+        first, last = date.fromisoformat(found["first"]), date.fromisoformat(found["last"])
+        # Events have UTC days, a report those of the reporting zone.
+        from_day = first - (last - first) - timedelta(days=2)
+        if first_day > last + timedelta(days=1) or last_day < from_day:
+            continue
+        publication = current_publication(settings.published, EVERYTHING)
+        known = [one for one in named if one in capsule_names(publication)]
+        say(f"Drawing {path.name} anew")
+        if known:
+            write_report(publication, Selection(first, last, tuple(known)), path, now)
+        else:
+            path.unlink()
+        count += 1
+    return count

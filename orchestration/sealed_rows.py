@@ -68,7 +68,9 @@ def suppress_refused(table: pa.Table, opt_outs: OptOuts) -> pa.Table:
 
     Returns the table as it is sealed. A suppressed event of refused consent keeps no key of its person.
     """
-    signals = table.filter(pc.or_(pc.equal(table["outcome"], "suppressed"), table["is_opt_in"]))
+    is_signal = pc.or_kleene(pc.equal(table["outcome"], "suppressed"), table["is_opt_in"])
+    # A suppressed line without its instant is that of an erased person.
+    signals = table.filter(pc.and_(is_signal, pc.is_valid(table["occurred_at"])))
     for row in signals.select([*_PERSON_KEYS, "occurred_at", "outcome"]).to_pylist():
         opt_outs.remember(
             [row[name] for name in _PERSON_KEYS],

@@ -1,11 +1,17 @@
-"""Starts a micro-batch when files have landed."""
+"""Starts a micro-batch when files have landed, and erasures when somebody asks."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import dagster as dg
 
-from orchestration.jobs import micro_batch
+from orchestration.erasure_requests import has_work
+from orchestration.jobs import erasures, micro_batch
 from orchestration.micro_batch import LandingMissing, view_pending
 from orchestration.run_history import UNFINISHED, end_dead_runs
 from orchestration.settings import load_settings
+
+_PAUSE: Final = timedelta(hours=1)
 
 
 @dg.sensor(
@@ -32,3 +38,30 @@ def landing_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.Sk
     if unfinished:
         return dg.SkipReason(f"Run {unfinished[0].run_id[:8]} is under way and takes the pending files")
     return dg.RunRequest(tags={"engagement/pending_files": str(len(view.complete))})
+
+
+@dg.sensor(
+    job=erasures,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def erasure_sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """One pass takes every request that waits; one that could not be ended is tried again after an hour."""
+    settings = load_settings()
+    if not has_work(settings):
+        return dg.SkipReason("Nobody asked to be erased")
+    if context.instance.get_runs(dg.RunsFilter(job_name=erasures.name, statuses=UNFINISHED), limit=1):
+        return dg.SkipReason("A pass is under way")
+    latest = context.instance.get_run_records(dg.RunsFilter(job_name=erasures.name), limit=1)
+    now = datetime.now(UTC)
+    if (
+        latest
+        and now - latest[0].create_timestamp < _PAUSE
+        and not has_work(settings, since=_began(latest[0]))
+    ):
+        return dg.SkipReason("The requests that wait could not be ended; trying again within the hour")
+    return dg.RunRequest()
+
+
+def _began(record: dg.RunRecord) -> float:
+    return record.create_timestamp.timestamp()

@@ -143,6 +143,11 @@ class Settings(BaseSettings):
         return self.home / "exports"
 
     @property
+    def receipts(self) -> Path:
+        """What was erased on request: counts, and nothing of the person."""
+        return self.home / "receipts"
+
+    @property
     def quality(self) -> Path:
         """Results of the quality suite over raw batches: `results.json` and the pages `data_docs/`."""
         return self.home / "quality"

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import duckdb
 
+from orchestration.erasure_requests import request_state
 from orchestration.micro_batch import LandingMissing, view_pending
 from orchestration.publication import MARTS_FILE, current_manifest
 from orchestration.quality import last_results
@@ -42,6 +43,7 @@ def state_of(settings: Settings, now: datetime) -> dict[str, Any]:
         "last_batches": _batches(marts) if marts else [],
         "last_files": _files(marts) if marts else [],
         "quality": _quality(settings),
+        "erasures": request_state(settings, now),
         "disk_bytes": {
             folder.name: _folder_bytes(folder)
             for folder in (settings.landing, settings.archive, settings.warehouse_file.parent,

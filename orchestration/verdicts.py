@@ -75,7 +75,7 @@ def suppress(connection: duckdb.DuckDBPyConnection) -> None:
             select event_key, content_hash, event_date, file_id, capsule_id, line_number, 'suppressed'
             from raw.events
             where {
-                _is_opted_out(
+                is_opted_out(
                     "raw.events",
                     f"select * from ({_SIGNALS}) where person_key in (select person_key from new_signals)",
                 )
@@ -83,11 +83,11 @@ def suppress(connection: duckdb.DuckDBPyConnection) -> None:
         )
     connection.execute(
         f"""update incoming set outcome = 'suppressed'
-        where outcome = 'accepted' and {_is_opted_out("incoming", _SIGNALS)}"""
+        where outcome = 'accepted' and {is_opted_out("incoming", _SIGNALS)}"""
     )
 
 
-def _is_opted_out(relation: str, signals: str) -> str:
+def is_opted_out(relation: str, signals: str) -> str:
     """SQL: whether the latest signal of any of the event's keys, up to its instant, is an opt-out."""
     per_key = " union all ".join(
         f"""select candidate.file_id, candidate.line_number, signal.is_opt_out,
@@ -105,22 +105,25 @@ def _is_opted_out(relation: str, signals: str) -> str:
     )"""
 
 
-def recall(connection: duckdb.DuckDBPyConnection, archive: Path) -> None:
+def recall(connection: duckdb.DuckDBPyConnection, archive: Path, left_out: str | None = None) -> None:
     """Finds who takes the place of stored events that are suppressed now: the best of those they had beaten.
 
     Only the sealed files still hold these events whole. Without this the order of arrival would decide:
-    had the opt-out come first, the event it suppresses would never have beaten anybody.
+    had the opt-out come first, the event it suppresses would never have beaten anybody. `left_out`: a table
+    of lines that are never recalled.
     """
     connection.execute(
         f"""create or replace temp table recalled as
         select {_EVENT_LIST}, file_id, line_number from raw.events limit 0"""
     )
+    but = f"and (file_id, line_number) not in (select (file_id, line_number) from {left_out})"
     beaten = connection.execute(
-        """select files.content_hash, beaten.file_id, beaten.line_number
+        f"""select files.content_hash, beaten.file_id, beaten.line_number
         from raw.rejected_events as beaten
         inner join raw.event_files as files on beaten.file_id = files.file_id
         where beaten.reason = 'id_conflict'
             and beaten.event_key in (select event_key from overturned where outcome = 'suppressed')
+            {but.replace("(file_id, line", "(beaten.file_id, beaten.line", 1) if left_out else ""}
         order by all"""
     ).fetchall()
     for content_hash, file_id, line_number in beaten:
@@ -132,7 +135,7 @@ def recall(connection: duckdb.DuckDBPyConnection, archive: Path) -> None:
                 from read_parquet(?, hive_partitioning = false) where line_number = ?""",
                 [file_id, glob.escape(str(sealed)), line_number],
             )
-    connection.execute(f"delete from recalled where {_is_opted_out('recalled', _SIGNALS)}")
+    connection.execute(f"delete from recalled where {is_opted_out('recalled', _SIGNALS)}")
     connection.execute(
         """delete from recalled where (file_id, line_number) not in (
             select (file_id, line_number) from recalled

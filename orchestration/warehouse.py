@@ -19,6 +19,7 @@ from typing import Final
 
 import duckdb
 
+from orchestration.journal import make_durable
 from orchestration.raw_schema import create_statements
 from orchestration.settings import Settings
 from orchestration.shortage import shortage_in, shortages_named
@@ -120,6 +121,38 @@ def open_warehouse(settings: Settings, file: Path | None = None) -> Iterator[duc
         except _DAMAGE as error:
             # A file that is cut short opens, and fails only where it is read.
             raise _refusal(settings, error) from error
+
+
+def compact(settings: Settings) -> None:
+    """Writes the warehouse anew and puts it in its place: only that removes the bytes of deleted rows.
+
+    The caller holds the writer lock. A crash leaves the file that was there, or the new one.
+    """
+    if not getattr(_held, "count", 0):
+        raise RuntimeError("compact needs writer_lock around it")
+    target = settings.warehouse_file
+    fresh = target.with_name("compacting.duckdb")
+    for path in (fresh, fresh.with_name(f"{fresh.name}.wal")):
+        path.unlink(missing_ok=True)
+    with shortages_named("writing the warehouse anew", target.parent):
+        with duckdb.connect(config=connection_config(settings)) as connection:
+            # Under its own name, which the views of dbt are written with.
+            connection.execute(f"attach {_quoted(target)} as {target.stem}")
+            connection.execute(f"checkpoint {target.stem}")
+            connection.execute(f"attach {_quoted(fresh)} as fresh")
+            connection.execute(f"copy from database {target.stem} to fresh")
+            connection.execute("checkpoint fresh")
+            connection.execute("detach fresh")
+            connection.execute(f"detach {target.stem}")
+        make_durable(fresh)
+        target.with_name(f"{target.name}.wal").unlink(missing_ok=True)
+        fresh.replace(target)
+        make_durable(target.parent)
+
+
+def _quoted(path: Path) -> str:
+    """A path as an SQL text: it can't be a bound parameter of ATTACH."""
+    return "'" + str(path).replace("'", "''") + "'"
 
 
 def _connect(settings: Settings, file: Path) -> duckdb.DuckDBPyConnection:

@@ -1,7 +1,8 @@
-"""A load that kills itself: `python -m tests.killed_load MODULE:FUNCTION:before|after:NTH [load|publish]`.
+"""A load that kills itself: `python -m tests.killed_load MODULE:FUNCTION:before|after:NTH [publish|erase]`.
 
 The process ends as by `kill -9` at the NTH call of the function, without any cleaning up; with `-` it runs to
-its end. A killed call of `publish` works on whatever marts the warehouse has.
+its end. A killed call of `publish` works on whatever marts the warehouse has. `erase` goes on with the open
+requests; in place of dbt it renews one mart.
 """
 
 import importlib
@@ -11,9 +12,10 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+from orchestration import erasure
 from orchestration.micro_batch import load_pending
 from orchestration.publication import publish
-from orchestration.settings import load_settings
+from orchestration.settings import Settings, load_settings
 from orchestration.warehouse import open_warehouse, writer_lock
 
 
@@ -37,6 +39,30 @@ def arm(point: str) -> None:
     setattr(module, function_name, trapped)
 
 
+class Built:
+    """What `dbt_runner.build` says of a good build."""
+
+    is_good = True
+
+
+def renew_one_mart(settings: Settings) -> Built:
+    """Stands in for dbt: `marts.dim_visitors` and the days, from the raw events."""
+    with open_warehouse(settings) as connection:
+        connection.execute("create schema if not exists marts")
+        connection.execute(
+            """create or replace table marts.dim_visitors as
+            select coalesce(user_key, visitor_id_key, client_session_key) as visitor_key,
+                count(*) as event_count
+            from raw.events group by all"""
+        )
+        connection.execute(
+            """create or replace table marts.session_activity_hourly as
+            select distinct event_date as activity_date from raw.events"""
+        )
+        connection.execute("delete from raw.removed_events")
+    return Built()
+
+
 def main() -> None:
     if sys.argv[1] != "-":
         arm(sys.argv[1])
@@ -45,6 +71,10 @@ def main() -> None:
     if sys.argv[2:] == ["publish"]:
         with writer_lock(settings), open_warehouse(settings) as connection:
             publish(connection, settings, datetime.now(UTC))
+    elif sys.argv[2:] == ["erase"]:
+        if "erasure:build:" not in sys.argv[1]:
+            erasure.build = renew_one_mart  # type: ignore[assignment]
+        erasure.erase_open_requests(settings)
     else:
         load_pending(settings)
 

@@ -52,7 +52,7 @@ def test_a_load_runs_none_of_them() -> None:
              for job in ("micro_batch", "hourly_quality", "nightly")}  # fmt: skip
     assert nodes["micro_batch"] == {"raw_events", "models", "publication"}
     assert nodes["hourly_quality"] == {"raw_batch_quality"}
-    assert nodes["nightly"] == {"source_freshness", "every_model_test"}
+    assert nodes["nightly"] == {"source_freshness", "every_model_test", "raw__events_erasures_in_time"}
 
 
 def test_what_does_not_hold_is_a_warning_of_a_run_that_succeeds(settings: Settings) -> None:

@@ -1,0 +1,87 @@
+"""What else may name an erased person: names of files in the journal, and logs.
+
+Not here: landed files (`erased_originals.py`), sealed files (`erased_rows.py`),
+reports (`reports.py`).
+"""
+
+import json
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from orchestration.erased_originals import Mentions
+from orchestration.journal import make_durable
+from orchestration.settings import Settings
+from orchestration.warehouse import open_warehouse
+
+
+def clean_journal(settings: Settings, mentions: Mentions) -> int:
+    """Names of landed files that hold an id, in the journal and in the manifest; returns how many records."""
+    count = 0
+    for path in sorted((settings.archive / "batches").glob("*.json")):
+        content = path.read_bytes()
+        if mentions.within(content):
+            record = json.loads(content)
+            for file in record["files"]:
+                file["name"] = mentions.without(file["name"].encode()).decode()
+            draft = path.with_name(f".{path.stem}.tmp")
+            draft.write_text(json.dumps(record, ensure_ascii=False) + "\n", encoding="utf-8")
+            make_durable(draft)
+            draft.replace(path)
+            count += 1
+    with open_warehouse(settings) as connection:
+        names = connection.execute("select file_id, file_name from raw.event_files").fetchall()
+        for file_id, name in names:
+            if mentions.within(name.encode()):
+                connection.execute(
+                    "update raw.event_files set file_name = ? where file_id = ?",
+                    [mentions.without(name.encode()).decode(), file_id],
+                )
+                count += 1
+    return count
+
+
+def clean_logs(settings: Settings, mentions: Mentions) -> int:
+    """Takes lines that hold an id out of logs and dbt's artefacts, and runs out of Dagster's records.
+
+    A log that a service has open is written in place, so that it goes on there. Returns the number of files.
+    """
+    count = 0
+    for folder in (settings.home / "logs", settings.home / "dbt", settings.dagster_home):
+        for path in sorted(folder.rglob("*")):
+            if not path.is_file() or path.is_symlink():
+                continue
+            content = path.read_bytes()
+            if not mentions.within(content):
+                continue
+            count += 1
+            if content.startswith(b"SQLite format 3"):
+                _clean_records(path, mentions)
+            else:
+                with path.open("rb+") as file:
+                    file.write(
+                        b"".join(line for line in content.splitlines(True) if not mentions.within(line))
+                    )
+                    file.truncate()
+                    os.fsync(file.fileno())
+    return count
+
+
+def _clean_records(path: Path, mentions: Mentions) -> None:
+    """Deletes the rows of Dagster's own database that hold an id, and the bytes they leave."""
+    with closing(sqlite3.connect(path, timeout=30)) as connection:
+        tables = [
+            name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")
+        ]
+        for table in tables:
+            rows = connection.execute(f'select rowid, * from "{table}"').fetchall()
+            gone = [
+                (row[0],)
+                for row in rows
+                if any(mentions.within(str(value).encode("utf-8", "replace")) for value in row[1:])
+            ]
+            connection.executemany(f'delete from "{table}" where rowid = ?', gone)
+        connection.commit()
+        connection.execute("vacuum")
+        connection.execute("pragma wal_checkpoint(truncate)")

@@ -1,0 +1,246 @@
+"""Landed files without the lines of erased people.
+
+Why it exists: files are kept as they were sent for some days, and those who could not be read until somebody
+looks; both hold raw ids. Lines are known from the sealed file of the same content, and by the id itself in
+lines that were rejected. Not here: what is kept for how long (`originals.py`).
+"""
+
+import gzip
+import io
+import json
+import os
+import re
+import zlib
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import quote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from orchestration.archive import sealed_path
+from orchestration.erasure_list import ErasureList
+from orchestration.event_files import FileRefused, LandedFile
+from orchestration.line_reader import LineReader, open_regular
+from orchestration.originals import may_be_written_to, originals, remember
+from orchestration.settings import Settings
+
+# A shorter id is a number or a word like others: it is searched for in quotes only.
+_TELLING_CHARACTERS: Final = 6
+_CHUNK: Final = 4 << 20
+_QUOTED: Final = re.compile(rb'"((?:[^"\\]|\\.){1,512})"')
+
+# `open`: somebody has the file open for writing, so it can't be replaced yet.
+Cleaning = Literal["clean", "rewritten", "removed", "open"]
+
+
+class Mentions:
+    """Finds ids as they were sent: as they are, as JSON escapes them, as a URL does."""
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        patterns = {}
+        for one in ids:
+            is_telling = len(one) >= _TELLING_CHARACTERS
+            for form in {
+                one,
+                json.dumps(one)[1:-1],
+                json.dumps(one, ensure_ascii=False)[1:-1],
+                quote(one, ""),
+            }:
+                found = form.encode("utf-8", "surrogatepass")
+                whole = rb"(?<![\w-])%b(?![\w-])" if is_telling else b'"%b"'
+                patterns[found] = whole % re.escape(found)
+        # Looking for plain bytes first is a hundred times faster than a pattern without a fixed beginning.
+        self._forms = sorted(patterns)
+        self._pattern = re.compile(b"|".join(patterns[form] for form in self._forms))
+
+    def within(self, content: bytes) -> bool:
+        """Whether any id stands in these bytes."""
+        return any(form in content for form in self._forms) and self._pattern.search(content) is not None
+
+    def without(self, content: bytes) -> bytes:
+        """The bytes with every id replaced."""
+        return self._pattern.sub(b"erased", content) if self._forms else content
+
+
+def clean_originals(settings: Settings, mentions: Mentions) -> dict[str, int]:
+    """Writes every original anew that holds somebody erased; counts by what became of the files."""
+    counts = {"rewritten": 0, "removed": 0, "open": 0}
+    for _, path, _ in list(originals(settings)):
+        outcome = clean_original(settings, path, mentions)
+        if outcome != "clean":
+            counts[outcome] += 1
+    return counts
+
+
+def clean_original(
+    settings: Settings, path: Path, mentions: Mentions, erased: ErasureList | None = None
+) -> Cleaning:
+    """Takes the lines of erased people out of one file under `loaded/` or `refused/`, in its own format.
+
+    `erased`: also look for whoever is on the list in lines that were rejected, of which no key was kept. A
+    file that can't be read as lines and names somebody is removed. A JSON document becomes its lines.
+    """
+    try:
+        seen = path.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return "clean"
+    file = _as_seen(path, seen)
+    try:
+        gone = _lines_to_go(file, settings, mentions, erased)
+    except FileRefused:
+        if not _is_named_within(path, mentions):
+            return _rename(path, settings, mentions)
+        if may_be_written_to(path, 0):
+            return "open"
+        path.unlink()
+        return "removed"
+    if not gone:
+        return _rename(path, settings, mentions)
+    if may_be_written_to(path, 0):
+        return "open"
+    _write_without(file, gone, settings)
+    _rename(path, settings, mentions)
+    return "rewritten"
+
+
+def _as_seen(path: Path, seen: os.stat_result) -> LandedFile:
+    return LandedFile(path, path.name, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino)
+
+
+def _rename(path: Path, settings: Settings, mentions: Mentions) -> Cleaning:
+    """A name may be the id of a person."""
+    if not mentions.within(os.fsencode(path.name)):
+        return "clean"
+    target = path.with_name(os.fsdecode(mentions.without(os.fsencode(path.name))))
+    number = 1
+    while target.exists():
+        number += 1
+        target = target.with_name(f"{number}-{target.name}")
+    seen = path.stat()
+    # A new name changes the time by which it is told whether somebody wrote to it.
+    remember(settings, [_as_seen(path, seen)])
+    path.replace(target)
+    return "rewritten"
+
+
+def _lines_to_go(
+    file: LandedFile, settings: Settings, mentions: Mentions, erased: ErasureList | None
+) -> set[int]:
+    reader = LineReader(file, settings.limits)
+    gone = set()
+    for block in reader.blocks():
+        if mentions.within(block.data):
+            gone |= {number for number, line in block.lines() if mentions.within(line)}
+    if erased:
+        rejected = _rejected_lines(settings.archive, reader.content_hash)
+        again = LineReader(file, settings.limits) if rejected else ()
+        gone |= {number for number, line in again if number in rejected and _names_erased(line, erased)}
+    return gone | erased_lines(settings.archive, reader.content_hash)
+
+
+def _names_erased(line: bytes, erased: ErasureList) -> bool:
+    """Whether any text in quotes of a line, which may be no JSON, is the id of somebody on the list."""
+    texts = {found.decode("utf-8", "replace").strip() for found in _QUOTED.findall(line)}
+    return bool(erased.erased_ids(texts))
+
+
+def _rejected_lines(archive: Path, content_hash: str) -> set[int]:
+    path = sealed_path(archive, content_hash)
+    if not path.exists():
+        return set()
+    table = pq.read_table(path, columns=["line_number", "outcome"])
+    return set(table.filter(pc.equal(table["outcome"], "rejected"))["line_number"].to_pylist())
+
+
+def erased_lines(archive: Path, content_hash: str) -> set[int]:
+    """The lines of a sealed content that belong to erased people: suppressed, and without their instant."""
+    path = sealed_path(archive, content_hash)
+    if not path.exists():
+        return set()
+    table = pq.read_table(path, columns=["line_number", "outcome", "occurred_at"])
+    mask = pc.and_(pc.equal(table["outcome"], "suppressed"), pc.is_null(table["occurred_at"]))
+    return set(table.filter(mask)["line_number"].to_pylist())
+
+
+def _write_without(file: LandedFile, gone: Collection[int], settings: Settings) -> None:
+    """The file anew: lines as lines, Parquet as Parquet, packed as it was. Durable, under the same name."""
+    draft = file.path.with_name(f".{file.path.name[:200]}.tmp")
+    with open_regular(file.path) as landed:
+        magic = landed.read(4)
+    packing = "gzip" if magic[:2] == b"\x1f\x8b" else "zstd" if magic == b"\x28\xb5\x2f\xfd" else None
+    try:
+        with draft.open("wb") as raw:
+            sink = pa.CompressedOutputStream(raw, packing) if packing else raw
+            table = _as_parquet(file.path, packing)
+            if table is None:
+                for number, line in LineReader(file, settings.limits):
+                    if number not in gone:
+                        sink.write(line + b"\n")
+            else:
+                numbers = pa.array(range(1, table.num_rows + 1))
+                kept = pc.invert(pc.is_in(numbers, pa.array(sorted(gone), pa.int64())))
+                pq.write_table(table.filter(kept), sink)
+            if packing:
+                sink.close()
+        with draft.open("rb+") as written:
+            os.fsync(written.fileno())
+        seen = draft.stat()
+        # Remembered as it is now, or it would look like one that somebody wrote to.
+        remember(settings, [_as_seen(file.path, seen)])
+        draft.replace(file.path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _as_parquet(path: Path, packing: str | None) -> pa.Table | None:
+    with open_regular(path) as landed:
+        if packing is None and landed.read(4) != b"PAR1":
+            return None
+    if packing:
+        with pa.CompressedInputStream(pa.OSFile(str(path)), packing) as plain:
+            if plain.read(4) != b"PAR1":
+                return None
+        with pa.CompressedInputStream(pa.OSFile(str(path)), packing) as plain:
+            return pq.read_table(io.BytesIO(plain.read()))
+    return pq.read_table(path)
+
+
+def _is_named_within(path: Path, mentions: Mentions) -> bool:
+    return any(mentions.within(part) for part in readable_parts(path))
+
+
+def readable_parts(path: Path) -> Iterable[bytes]:
+    """The bytes of a file in overlapping parts, and unpacked as far as they can be."""
+    for plain in (_stored, _unpacked):
+        tail = b""
+        for chunk in plain(path):
+            yield tail + chunk
+            tail = chunk[-4096:]
+
+
+def _stored(path: Path) -> Iterable[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
+
+
+def _unpacked(path: Path) -> Iterable[bytes]:
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic[:2] == b"\x1f\x8b":
+        try:
+            with gzip.open(path) as packed:
+                while chunk := packed.read(_CHUNK):
+                    yield chunk
+        except (EOFError, OSError, zlib.error):
+            return
+    elif magic == b"\x28\xb5\x2f\xfd":
+        try:
+            with pa.CompressedInputStream(pa.OSFile(str(path)), "zstd") as packed:
+                while chunk := packed.read(_CHUNK):
+                    yield chunk
+        except (OSError, pa.ArrowException):
+            return

@@ -1,0 +1,249 @@
+"""People who ask for it are erased: everywhere, provably, and for good.
+
+Why it exists: the steps and their order. Each can be repeated, so a pass that was killed anywhere is simply
+begun again; what was found is noted before anything goes, so the receipt counts it once. People are on the
+list before their rows go, so nothing that arrives meanwhile brings them back. Readers are never held up: they
+stay on the last publication until the new one is there. Places: `places.py`.
+Not here: requests and receipts (`erasure_requests.py`), what is taken out (`erased_rows.py`,
+`erased_originals.py`), the proof (`erasure_proof.py`).
+"""
+
+import shutil
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+
+from orchestration.dbt_runner import DbtFailed, build
+from orchestration.erased_files import clean_journal, clean_logs
+from orchestration.erased_originals import Mentions, clean_originals
+from orchestration.erased_rows import (
+    FoundPerson,
+    clean_sealed,
+    find_person,
+    note_erased,
+    noted_entries,
+    take_out,
+)
+from orchestration.erasure_list import ErasureList, add_entries, mark_archive, read_erasure_list
+from orchestration.erasure_proof import left_of, rows_with_keys
+from orchestration.erasure_requests import (
+    ErasureRequest,
+    close_request,
+    open_requests,
+    save_request,
+    take_landed_requests,
+)
+from orchestration.erasure_returns import listed_keys, take_out_returned
+from orchestration.event_files import wipe_folder
+from orchestration.journal import BatchRecord, write_record
+from orchestration.micro_batch import load_pending
+from orchestration.privacy import Keyring
+from orchestration.publication import publish, remove_all_but_current
+from orchestration.raw_events import last_batch_id
+from orchestration.recovery import catch_up
+from orchestration.settings import Settings
+from orchestration.warehouse import compact, open_warehouse, writer_lock
+
+Say = Callable[[str], None]
+
+
+class ErasureIncomplete(RuntimeError):
+    """Something of a person is left; the text names the places, and the request stays open."""
+
+
+def erase_open_requests(settings: Settings, say: Say = lambda text: None) -> list[dict[str, Any]]:
+    """Carries out every request that was landed or is open, in one pass; returns their receipts.
+
+    Raises `ErasureIncomplete` when the proof finds something; `DbtFailed` when the models can't be renewed.
+    Then the requests stay open and the next call goes on.
+    """
+    with writer_lock(settings, say):
+        started = time.time()
+        problems: list[str] = []
+        take_landed_requests(settings, problems)
+        for problem in problems:
+            say(f"Left in the landing folder: {problem}")
+        requests = open_requests(settings)
+        if not requests:
+            return []
+        keyring = Keyring(settings.secrets, datetime.now(UTC))
+        erased = read_erasure_list(settings, keyring)
+        people = {request.request_id: _person_keys(keyring, request) for request in requests}
+        add_entries(settings, erased, {"person": {key for keys in people.values() for key in keys}})
+        catch_up(settings, say)
+        has_rows = [
+            _erase_rows(settings, erased, request, people[request.request_id], say) for request in requests
+        ]
+        mark_archive(settings.archive, erased)
+        if settings.landing.is_dir():
+            say("Loading what waits in the landing folder, without them")
+            load_pending(settings, say)
+            erased = read_erasure_list(settings, keyring)
+            has_rows.append(take_out_returned(settings, erased, say))
+        mentions = Mentions([one for request in requests for one in request.ids])
+        originals = clean_originals(settings, mentions)
+        renamed = clean_journal(settings, mentions)
+        if any(has_rows) or renamed:
+            _renew(settings, say)
+            _redraw_reports(settings, requests, say)
+        _remove_leftovers(settings)
+        if originals["open"]:
+            raise ErasureIncomplete(
+                f"{originals['open']} files in {settings.landing} are still open for writing, and hold lines "
+                "of them. The request stays open; run `engagement erase --open` when they are closed."
+            )
+        return _prove(settings, requests, people, mentions, originals, started, say)
+
+
+def _person_keys(keyring: Keyring, request: ErasureRequest) -> list[str]:
+    return [keyring.key("user", one) for one in request.user_ids] + [
+        keyring.key("visitor", one) for one in request.visitor_ids
+    ]
+
+
+def dry_run(settings: Settings, request: ErasureRequest, say: Say = lambda text: None) -> dict[str, int]:
+    """What would go, by place, as the warehouse is now; changes nothing but temporary tables."""
+    keyring = Keyring(settings.secrets, datetime.now(UTC))
+    if not settings.warehouse_file.exists():
+        return {}
+    with writer_lock(settings, say), open_warehouse(settings) as connection:
+        persons = _person_keys(keyring, request)
+        found = find_person(connection, settings.archive, persons)
+        return _counts(connection, found, persons)
+
+
+def _erase_rows(
+    settings: Settings, erased: ErasureList, request: ErasureRequest, persons: list[str], say: Say
+) -> bool:
+    """Takes one request out of warehouse and archive; whether figures have to be renewed for it."""
+    say(f"Request {request.request_id}: looking for their rows")
+    with open_warehouse(settings) as connection:
+        if request.ids:
+            # With what a killed pass knew: rows that led to other rows may be gone.
+            found = find_person(connection, settings.archive, persons, request.sessions, request.events)
+        else:
+            persons, sessions, events = listed_keys(connection, erased)
+            found = find_person(connection, settings.archive, persons, sessions, events)
+        _note_found(request, found, persons, _counts(connection, found, persons))
+        save_request(settings, request)
+        add_entries(settings, erased, {"person": persons, "session": found.sessions, "event": found.events})
+        entries = {erased.entry("person", key) for key in persons}
+        is_new = not entries <= noted_entries(connection)
+        if found.counts["raw.events"] or (is_new and any(found.counts.values())):
+            record = BatchRecord(last_batch_id(connection) + 1, datetime.now(UTC), ())
+            write_record(settings.archive, record)
+            take_out(connection, settings.archive, record, erased)
+        else:
+            note_erased(connection, erased)
+    clean_sealed(settings.archive, settings.tmp, found.lines)
+    request.step = "rows"
+    save_request(settings, request)
+    return bool(request.keys) or not request.ids
+
+
+def _counts(connection: Any, found: FoundPerson, persons: list[str]) -> dict[str, int]:
+    """Rows by place: what was found in raw tables and archive, and the rows of the models that hold a key."""
+    keys = [*persons, *found.sessions, *found.events, *found.session_keys]
+    models = {
+        table: count
+        for table, count in rows_with_keys(connection, keys).items()
+        if not table.startswith("raw.")
+    }
+    return {**{name: count for name, count in found.counts.items() if count}, **models}
+
+
+def _note_found(
+    request: ErasureRequest, found: FoundPerson, persons: list[str], counts: dict[str, int]
+) -> None:
+    """Adds to what an earlier, killed pass found: its rows are gone by now, and count all the same."""
+    for place, count in counts.items():
+        request.counts[place] = max(request.counts.get(place, 0), count)
+    if counts or request.keys:
+        request.keys = sorted({*request.keys, *persons, *found.sessions, *found.events, *found.session_keys})
+    request.sessions = sorted({*request.sessions, *found.sessions})
+    request.events = sorted({*request.events, *found.events})
+    request.capsules = sorted({*request.capsules, *found.capsules})
+    days = [day for day in (request.first_day, request.last_day, found.first_day, found.last_day) if day]
+    request.first_day, request.last_day = (min(days), max(days)) if days else (None, None)
+
+
+def _renew(settings: Settings, say: Say) -> None:
+    """Models, publication and warehouse file without them."""
+    say("Renewing the figures they counted in")
+    outcome = build(settings)
+    if not outcome.is_good:
+        listed = ", ".join(sorted(outcome.failures)) or "a model was skipped"
+        raise DbtFailed(
+            f"The figures could not be renewed: {listed}. The request stays open, and readers on the last "
+            "publication. Mend the cause, then: engagement erase --open"
+        )
+    with open_warehouse(settings) as connection:
+        publish(connection, settings, datetime.now(UTC))
+    remove_all_but_current(settings.published)
+    say("Writing the warehouse anew, so that no deleted byte is left in it")
+    compact(settings)
+
+
+def _redraw_reports(settings: Settings, requests: list[ErasureRequest], say: Say) -> None:
+    days = [day for request in requests for day in (request.first_day, request.last_day) if day]
+    if not days or not any(settings.exports.glob("*.pdf")):
+        return
+    # Typst and the charts take a second to import.
+    from orchestration.reports import redraw_reports
+
+    capsules = {capsule for request in requests for capsule in request.capsules}
+    first, last = date.fromisoformat(min(days)), date.fromisoformat(max(days))
+    redraw_reports(settings, capsules, first, last, datetime.now(UTC), say)
+
+
+def _remove_leftovers(settings: Settings) -> None:
+    """Spilled rows, and copies of the warehouse that a crash or a recovery left: nobody can take rows out."""
+    wipe_folder(settings.tmp)
+    for path in settings.warehouse_file.parent.iterdir():
+        if path.name.startswith("damaged-"):
+            shutil.rmtree(path)
+        elif ".duckdb" in path.name and path != settings.warehouse_file:
+            path.unlink()
+
+
+def _prove(
+    settings: Settings,
+    requests: list[ErasureRequest],
+    people: dict[str, list[str]],
+    mentions: Mentions,
+    originals: dict[str, int],
+    started: float,
+    say: Say,
+) -> list[dict[str, Any]]:
+    say("Looking for them in every file")
+    clean_logs(settings, mentions)
+    left = left_of(
+        settings,
+        [one for request in requests for one in request.ids],
+        [key for request in requests for key in (*people[request.request_id], *request.keys)],
+    )
+    if left:
+        listed = ", ".join(f"{place}: {count}" for place, count in left.items())
+        raise ErasureIncomplete(
+            f"Something of the erased people is left ({listed}). The request stays open. A file that is none "
+            "of ours has to be removed by hand; then: engagement erase --open"
+        )
+    receipts = []
+    for request in requests:
+        receipt = {
+            "request_id": request.request_id,
+            "kind": "erasure" if request.ids else "return",
+            "person_count": len(request.ids),
+            "requested_at": request.requested_at,
+            "due_at": request.due_at.isoformat(),
+            "started_at": datetime.fromtimestamp(started, UTC).isoformat(),
+            "finished_at": datetime.now(UTC).isoformat(),
+            "found": request.counts,
+            "files": {name: count for name, count in originals.items() if count},
+            "left": 0,
+            "verified": True,
+        }
+        close_request(settings, request, receipt)
+        receipts.append(receipt)
+    return receipts

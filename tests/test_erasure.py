@@ -1,0 +1,534 @@
+"""A person who asks for it is gone from every byte, stays gone, and nobody else's figures move.
+
+The person is first found everywhere, uncompressed; only then does not finding them say something.
+"""
+
+import gzip
+import json
+import shutil
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from orchestration import erasure, warehouse
+from orchestration.access_requests import own_data
+from orchestration.dbt_runner import build
+from orchestration.erased_originals import Mentions
+from orchestration.erasure import ErasureIncomplete, dry_run, erase_open_requests
+from orchestration.erasure_requests import ErasureRequest, open_request, open_requests, request_state
+from orchestration.micro_batch import load_pending
+from orchestration.places import place_of, state_files
+from orchestration.privacy import Keyring
+from orchestration.publication import publish
+from orchestration.raw_events import accounting_gaps
+from orchestration.recovery import recover
+from orchestration.settings import Settings
+from orchestration.warehouse import open_warehouse, writer_lock
+from tests.event_lines import event, lines
+from tests.killed_load import renew_one_mart
+from tests.test_crashes import start
+from tests.test_recovery import everything
+
+USER, VISITOR, OTHER = "marker-user-0042", "marker-visitor-0042", "other-user-0007"
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+
+def at(clock: str, **changes: Any) -> dict[str, Any]:
+    """An event of 20 November, whose id is its session and clock."""
+    made = event(timestamp=f"2026-11-20T{clock}:00Z", **changes)
+    return made | {"eventId": changes.get("eventId", f"{made['sessionId']}-{clock}")}
+
+
+# Theirs: three in s1, of which two have no user, and two in s3, where somebody else was before them.
+THEIRS = [
+    at("12:00", sessionId="s1"),
+    at("12:01", sessionId="s1", userId=USER, metadata={"visitorId": VISITOR}),
+    at("12:02", sessionId="s1"),
+    at("13:02", sessionId="s3", userId=USER),
+    at("13:03", sessionId="s3"),
+]
+OTHERS = [
+    at("12:00", sessionId="s2", userId=OTHER),
+    at("13:00", sessionId="s3", userId=OTHER),
+    at("13:01", sessionId="s3"),
+    at("12:00", sessionId="s4", metadata={"visitorId": "other-visitor"}),
+    # An hour and a half after s3 somebody without a user, in the session that the two had shared.
+    at("09:00", sessionId="s5"),
+]
+# Of two events with one id the earlier wins; without theirs the other one does.
+CLASH_WON = at("14:00", sessionId="s6", userId=USER, eventId="clash")
+CLASH_LOST = at("14:01", sessionId="s7", userId=OTHER, eventId="clash")
+REJECTED = {"eventType": "view", "capsuleId": "capsule-a", "sessionId": "s1", "userId": USER}
+
+
+@pytest.fixture(autouse=True)
+def _one_mart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is compressed, and one mart stands for all; the real models have their own test."""
+    monkeypatch.setattr(erasure, "build", renew_one_mart)
+    config = warehouse.connection_config
+    monkeypatch.setattr(
+        warehouse,
+        "connection_config",
+        lambda settings: config(settings) | {"force_compression": "uncompressed"},
+    )
+
+
+def load(settings: Settings, **files: bytes) -> None:
+    for name, content in files.items():
+        (settings.landing / f"{name}.ndjson").write_bytes(content)
+    load_pending(settings)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    prepared.append(tmp_path_factory.mktemp("prepared") / "home")
+    yield
+    prepared.clear()
+
+
+prepared: list[Path] = []
+
+
+def load_everything(settings: Settings) -> None:
+    """Their lines among others, packed and plain, repeated, beaten, rejected and refused; then published.
+
+    Loaded once and then copied, key and all.
+    """
+    if prepared[0].exists():
+        shutil.copytree(prepared[0], settings.home, dirs_exist_ok=True)
+        return
+    really_load_everything(settings)
+    shutil.copytree(settings.home, prepared[0])
+
+
+def really_load_everything(settings: Settings) -> None:
+    packed = settings.landing / "first.ndjson.gz"
+    packed.write_bytes(gzip.compress(lines(*THEIRS, *OTHERS)))
+    load_pending(settings)
+    load(settings, second=lines(THEIRS[1], THEIRS[1], CLASH_WON, CLASH_LOST, REJECTED))
+    (settings.landing / "refused.json").write_bytes(f"no json, but {USER}\n".encode())
+    load_pending(settings)
+    renew(settings)
+
+
+def renew(settings: Settings) -> None:
+    with writer_lock(settings):
+        renew_one_mart(settings)
+        with open_warehouse(settings) as connection:
+            publish(connection, settings, datetime.now(UTC))
+
+
+def erase(settings: Settings, *user_ids: str, visitor_ids: tuple[str, ...] = ()) -> dict[str, Any]:
+    open_request(settings, user_ids, visitor_ids, NOW)
+    (receipt,) = erase_open_requests(settings)
+    return receipt
+
+
+def stored(settings: Settings) -> list[tuple[Any, ...]]:
+    """Every event, without where it came from."""
+    with writer_lock(settings), open_warehouse(settings) as connection:
+        assert accounting_gaps(connection) == []
+        return connection.execute(
+            """select occurred_at, * exclude (occurred_at, file_id, line_number, batch_id)
+            from raw.events order by all"""
+        ).fetchall()
+
+
+def stored_without(settings: Settings, tmp_path: Path, *sent: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """The events of an installation with the same key that was only ever sent these."""
+    other = settings.model_copy(
+        update={"home": tmp_path / "other", "landing": tmp_path / "other" / "landing"}
+    )
+    other.landing.mkdir(parents=True)
+    shutil.copytree(settings.secrets, other.secrets)
+    (other.secrets / "erased.txt").unlink(missing_ok=True)
+    load(other, all=lines(*sent))
+    return stored(other)
+
+
+def places_with(settings: Settings, *words: str) -> set[str]:
+    """Patterns of the places in whose bytes, unpacked and read as tables too, any of the words stands."""
+    found = set()
+    for name, path in state_files(settings):
+        place = place_of(name)
+        assert place is not None, f"{name} is not in places.py"
+        contents = [name, path.read_bytes().decode("latin-1"), *texts_of(path)]
+        if any(word in content for word in words for content in contents):
+            found.add(place.pattern)
+    return found
+
+
+def texts_of(path: Path) -> Iterator[str]:
+    if path.suffix == ".gz":
+        yield gzip.decompress(path.read_bytes()).decode("latin-1")
+    elif path.suffix == ".parquet":
+        yield str(pq.read_table(path).to_pylist())
+    elif path.suffix == ".duckdb":
+        with duckdb.connect(str(path), read_only=True) as connection:
+            for (table,) in connection.execute(
+                "select schema_name || '.' || table_name from duckdb_tables()"
+            ).fetchall():
+                yield str(connection.execute(f"from {table}").fetchall())
+
+
+def keys_of(settings: Settings) -> list[str]:
+    """Their keyed hashes and those of their sessions and events, made here from what was sent."""
+    keyring = Keyring(settings.secrets, NOW)
+    return [
+        keyring.key("user", USER),
+        keyring.key("visitor", VISITOR),
+        keyring.key("session", "capsule-a", "s1"),
+        keyring.key("session", "capsule-a", "s6"),
+        *(keyring.key("event", "capsule-a", one["eventId"]) for one in THEIRS),
+    ]
+
+
+def test_a_person_is_found_everywhere_first_and_nowhere_after(settings: Settings, tmp_path: Path) -> None:
+    load_everything(settings)
+    keys = keys_of(settings)
+    (settings.landing / "waiting.ndjson").write_bytes(lines(at("15:00", sessionId="s8", userId=USER)))
+    for folder, name, content in [
+        ("tmp", "spill.bin", keys[0]),
+        ("logs", "errors.log", f"one line\nValueError: {USER}\nanother\n"),
+        ("warehouse/damaged-1", "warehouse.duckdb.old", keys[0]),
+        ("published/.half.tmp", "part", keys[0]),
+    ]:
+        (settings.home / folder).mkdir(parents=True, exist_ok=True)
+        (settings.home / folder / name).write_text(content, encoding="utf-8")
+    # A log of the warehouse that was never merged, as after a kill.
+    shutil.copy(settings.warehouse_file, settings.warehouse_file.with_name("rebuilding.duckdb"))
+
+    assert places_with(settings, USER, *keys) == {
+        "landing/*", "landing/loaded/*", "landing/refused/*", "archive/*.parquet", "warehouse/*.duckdb*",
+        "warehouse/warehouse.duckdb", "warehouse/damaged-*", "published/*", "published/.*", "tmp/*", "logs/*",
+    }  # fmt: skip
+
+    receipt = erase(settings, USER, visitor_ids=(VISITOR,))
+
+    assert places_with(settings, USER, VISITOR, *keys) == set()
+    assert stored(settings) == stored_without(settings, tmp_path, *OTHERS, CLASH_LOST)
+    # Five and their won clash in raw; in the archive the two copies of the second file too.
+    assert receipt["found"] == {"archive": 8, "raw.events": 6, "marts.dim_visitors": 2}
+    assert receipt["verified"] is True
+    assert (settings.home / "logs" / "errors.log").read_text(encoding="utf-8") == "one line\nanother\n"
+    assert len([path for path in settings.published.iterdir() if path.is_dir()]) == 1
+
+
+def test_the_counts_of_every_file_still_add_up(settings: Settings) -> None:
+    load_everything(settings)
+    erase(settings, USER)
+    with writer_lock(settings), open_warehouse(settings) as connection:
+        files = connection.execute(
+            """select file_name, received_count, accepted_count, duplicate_count, rejected_count,
+                suppressed_count from raw.event_files where status = 'loaded' order by file_id"""
+        ).fetchall()
+    # Of the second file the copies, the won clash are theirs; the lost one is accepted, one line is broken.
+    assert files == [("first.ndjson.gz", 10, 5, 0, 0, 5), ("second.ndjson", 5, 1, 0, 1, 3)]
+
+
+def test_a_warehouse_rebuilt_from_the_archive_is_the_erased_one_row_for_row(settings: Settings) -> None:
+    load_everything(settings)
+    load(settings, third=lines(at("16:00", sessionId="s9", userId=USER, metadata={"optOut": True})))
+    erase(settings, USER)
+    before = everything(settings)
+    recover(settings)
+    after = everything(settings)
+    for content in (before, after):
+        # The event that took the place of the erased one came with its batch; when it is rebuilt, at once.
+        content["events"] = [row[:-1] for row in content["events"]]
+        content["removed_events"] = content["model_builds"] = []
+        content["load_batches"] = [(row[0], row[1], row[2]) for row in content["load_batches"]]
+    assert after == before
+
+
+def test_events_without_a_user_belong_to_whoever_their_session_belongs_to(settings: Settings) -> None:
+    load(settings, all=lines(*THEIRS, *OTHERS))
+    erase(settings, USER)
+    clocks = sorted((row[0].hour, row[0].minute) for row in stored(settings))
+    assert clocks == [(9, 0), (12, 0), (12, 0), (13, 0), (13, 1)]
+
+
+def test_a_visitor_is_erased_with_the_sessions_they_were_in(settings: Settings) -> None:
+    load(settings, all=lines(*THEIRS, *OTHERS))
+    receipt = erase(settings, visitor_ids=(VISITOR,))
+    # Three in s1; what the same person did in s3 as a signed-in user says nothing of the visitor.
+    assert receipt["found"]["raw.events"] == 3
+    assert len(stored(settings)) == 7
+
+
+def test_an_unknown_person_gets_an_honest_receipt_with_zeros(settings: Settings) -> None:
+    load(settings, all=lines(*OTHERS))
+    before = stored(settings)
+    receipt = erase(settings, "never-seen-user")
+    assert (receipt["found"], receipt["files"], receipt["verified"]) == ({}, {}, True)
+    assert stored(settings) == before
+
+
+def test_erasing_again_finds_nothing(settings: Settings) -> None:
+    load_everything(settings)
+    erase(settings, USER)
+    assert erase(settings, USER)["found"] == {}
+
+
+def test_a_dry_run_says_what_would_go_and_changes_nothing(settings: Settings) -> None:
+    load_everything(settings)
+    before = everything(settings)
+    counts = dry_run(settings, ErasureRequest("dry", NOW.isoformat(), [USER]))
+    assert counts == {"archive": 8, "raw.events": 6, "marts.dim_visitors": 2}
+    assert everything(settings) == before
+    assert open_requests(settings) == []
+
+
+def test_several_people_are_erased_in_one_pass(settings: Settings) -> None:
+    load_everything(settings)
+    open_request(settings, [USER], [], NOW)
+    open_request(settings, [OTHER], [], NOW + timedelta(seconds=1))
+    first, second = erase_open_requests(settings)
+    assert (first["found"]["raw.events"], second["found"]["raw.events"]) == (6, 4)
+    assert [row[0].hour for row in stored(settings)] == [9, 12]
+
+
+def test_a_landed_request_is_carried_out_and_its_file_goes(settings: Settings) -> None:
+    load(settings, all=lines(*THEIRS, *OTHERS))
+    folder = settings.landing / "requests"
+    folder.mkdir()
+    asked = {"erase": [{"userId": USER}, {"visitorId": VISITOR}], "requestedAt": "2026-11-24T10:00:00Z"}
+    (folder / "today.json").write_text(json.dumps(asked), encoding="utf-8")
+    (folder / "wrong.json").write_text('{"erase": []}', encoding="utf-8")
+    said: list[str] = []
+    (receipt,) = erase_open_requests(settings, said.append)
+    assert receipt["requested_at"] == "2026-11-24T10:00:00+00:00"
+    assert receipt["found"]["raw.events"] == 5
+    assert [path.name for path in folder.iterdir()] == ["wrong.json"]
+    assert 'requests/wrong.json: it must be like {"erase": [{"userId": "…"}, {"visitorId": "…"}]}' in said[0]
+
+
+def returns_of(settings: Settings, sent: dict[str, bytes]) -> list[tuple[Any, ...]]:
+    before = stored(settings)
+    load(settings, **sent)
+    assert places_with(settings, USER, *keys_of(settings)) == set()
+    return [row for row in stored(settings) if row not in before]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(
+            {"second": lines(THEIRS[1], THEIRS[1], CLASH_WON, CLASH_LOST, REJECTED)}, id="same file"
+        ),
+        pytest.param({"renamed": lines(THEIRS[1], THEIRS[1], CLASH_WON, CLASH_LOST, REJECTED)}, id="renamed"),
+        pytest.param({"other": lines(*THEIRS)}, id="the same events in another file"),
+        pytest.param({"late": lines(at("12:05", sessionId="s1"))}, id="late, without a user"),
+        pytest.param(
+            {"late": lines(at("18:00", sessionId="n"), at("18:01", sessionId="n", userId=USER))},
+            id="a new session, the first event without a user",
+        ),
+        pytest.param(
+            {"late": lines(at("18:01", sessionId="n", userId=USER, metadata={"consent": False}))},
+            id="consent refused",
+        ),
+    ],
+)
+def test_what_arrives_later_is_suppressed_and_counted(sent: dict[str, bytes], settings: Settings) -> None:
+    load_everything(settings)
+    erase(settings, USER)
+    if "second" in sent or "renamed" in sent:
+        sent = {**sent, "more": lines(at("19:00", sessionId="m", userId=OTHER))}
+    new = returns_of(settings, sent)
+    assert [row[0].hour for row in new] == [19] * ("more" in sent)
+    with writer_lock(settings), open_warehouse(settings) as connection:
+        assert accounting_gaps(connection) == []
+
+
+def test_a_session_that_turns_out_to_be_theirs_goes_with_what_is_stored_of_it(settings: Settings) -> None:
+    load(settings, all=lines(*OTHERS))
+    erase(settings, USER)
+    load(settings, early=lines(at("18:00", sessionId="n")))
+    assert len(stored(settings)) == 6
+    load(settings, late=lines(at("18:01", sessionId="n", userId=USER)))
+    assert len(stored(settings)) == 5
+    renew(settings)
+    (receipt,) = erase_open_requests(settings)
+    assert receipt["kind"] == "return"
+    key = Keyring(settings.secrets, NOW).key("session", "capsule-a", "n")
+    assert places_with(settings, USER, key) == set()
+
+
+@pytest.mark.parametrize("restored", ["warehouse", "archive", "both"])
+def test_a_restored_backup_brings_nobody_back(restored: str, settings: Settings, tmp_path: Path) -> None:
+    load_everything(settings)
+    for folder in ("warehouse", "archive"):
+        shutil.copytree(settings.home / folder, tmp_path / folder)
+    erase(settings, USER)
+    expected = stored(settings)
+    for folder in ("warehouse", "archive") if restored == "both" else (restored,):
+        shutil.rmtree(settings.home / folder)
+        shutil.copytree(tmp_path / folder, settings.home / folder)
+    load(settings, more=lines(OTHERS[0]))
+    renew(settings)
+    erase_open_requests(settings)
+    assert stored(settings) == expected
+    assert places_with(settings, USER, *keys_of(settings)) == set()
+
+
+def test_a_recovery_from_a_restored_archive_brings_nobody_back(settings: Settings, tmp_path: Path) -> None:
+    load_everything(settings)
+    shutil.copytree(settings.archive, tmp_path / "archive")
+    erase(settings, USER)
+    expected = stored(settings)
+    for sealed in (tmp_path / "archive").glob("*.parquet"):
+        shutil.copy(sealed, settings.archive)
+    (settings.archive / "erased.txt").unlink()
+    recover(settings)
+    assert stored(settings) == expected
+
+
+STEPS = [
+    "add_entries:after:1", "add_entries:after:2", "write_record:after:1", "take_out:after:1",
+    "clean_sealed:after:1", "mark_archive:after:1", "clean_originals:after:1", "clean_journal:after:1",
+    "publish:after:1", "remove_all_but_current:after:1", "compact:after:1", "close_request:before:1",
+]  # fmt: skip
+INNER_STEPS = [
+    "orchestration.erased_rows:_settle:after:1",
+    "orchestration.erased_rows:write_sealed:after:1",
+    "orchestration.erased_originals:remember:after:1",
+    "orchestration.warehouse:make_durable:before:1",
+]
+
+
+@pytest.mark.parametrize("step", [*(f"orchestration.erasure:{step}" for step in STEPS), *INNER_STEPS])
+def test_a_pass_that_is_killed_at_any_step_is_ended_by_the_next(step: str, settings: Settings) -> None:
+    load_everything(settings)
+    open_request(settings, [USER], [VISITOR], NOW)
+    process = start(settings, step, "erase", quiet_seconds="0")
+    assert process.wait(60) == -signal.SIGKILL, process.stderr and process.stderr.read()
+    (receipt,) = erase_open_requests(settings)
+    assert receipt["found"] == {"archive": 8, "raw.events": 6, "marts.dim_visitors": 2}
+    assert places_with(settings, USER, VISITOR, *keys_of(settings)) == set()
+    assert len(stored(settings)) == 6
+    assert open_requests(settings) == []
+
+
+def test_a_load_between_a_killed_pass_and_the_next_brings_nobody_back(settings: Settings) -> None:
+    load_everything(settings)
+    open_request(settings, [USER], [], NOW)
+    process = start(settings, "orchestration.erasure:write_record:after:1", "erase", quiet_seconds="0")
+    assert process.wait(60) == -signal.SIGKILL
+    load(settings, more=lines(THEIRS[1], OTHERS[0], at("19:00", sessionId="m", userId=OTHER)))
+    erase_open_requests(settings)
+    assert len(stored(settings)) == 7
+    assert places_with(settings, USER, *keys_of(settings)) == set()
+
+
+def test_what_is_left_keeps_the_request_open(settings: Settings) -> None:
+    load_everything(settings)
+    note = settings.landing / "note.txt"
+    note.write_text(f"call {USER}", encoding="utf-8")
+    open_request(settings, [USER], [], NOW)
+    with pytest.raises(ErasureIncomplete, match=r"landing/\*: 1"):
+        erase_open_requests(settings)
+    assert len(open_requests(settings)) == 1
+    note.unlink()
+    (receipt,) = erase_open_requests(settings)
+    assert receipt["found"]["raw.events"] == 6
+
+
+def test_a_request_is_overdue_after_thirty_days(settings: Settings) -> None:
+    open_request(settings, [USER], [], NOW)
+    on_time = request_state(settings, NOW + timedelta(days=30))
+    assert (on_time["open"], on_time["overdue"]) == (1, 0)
+    late = request_state(settings, NOW + timedelta(days=30, seconds=1))
+    assert late["overdue"] == 1
+    assert late["next_due_at"] == "2026-12-25T12:00:00+00:00"
+
+
+def test_a_receipt_and_the_list_name_nobody(settings: Settings) -> None:
+    load_everything(settings)
+    receipt = erase(settings, USER)
+    path = settings.receipts / f"{receipt['request_id']}.json"
+    text = path.read_text(encoding="utf-8") + (settings.secrets / "erased.txt").read_text(encoding="utf-8")
+    assert not any(word in text for word in (USER, *keys_of(settings)))
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_the_originals_keep_everybody_else_in_their_own_format(settings: Settings) -> None:
+    load_everything(settings)
+    rows = [{"userId": None, **one, "metadata": json.dumps(one["metadata"])} for one in THEIRS + OTHERS]
+    table = pa.Table.from_pylist(rows)
+    pq.write_table(table, settings.landing / "rows.parquet")
+    (settings.landing / "list.json").write_text(json.dumps([*THEIRS, *OTHERS]), encoding="utf-8")
+    load_pending(settings)
+    erase(settings, USER)
+    loaded = settings.landing / "loaded"
+    kept = [
+        json.loads(line) for line in gzip.decompress((loaded / "first.ndjson.gz").read_bytes()).splitlines()
+    ]
+    assert kept == OTHERS
+    assert [json.loads(line) for line in (loaded / "list.json").read_bytes().splitlines()] == OTHERS
+    assert [row["eventId"] for row in pq.read_table(loaded / "rows.parquet").to_pylist()] == [
+        one["eventId"] for one in OTHERS
+    ]
+    load_pending(settings)
+    with writer_lock(settings), open_warehouse(settings) as connection:
+        assert connection.execute("select count(*) from raw.event_files").fetchone() == (5,)
+
+
+@pytest.mark.parametrize(
+    ("content", "is_there"),
+    [
+        ('{"userId": "marker-user-0042"}', True),
+        ("/people/marker-user-0042/", True),
+        ("marker-user-00421", False),
+        ("marker-user-0042-b", False),
+        ('"id": 12', False),
+        ('"id": "12"', True),
+    ],
+)
+def test_an_id_is_found_as_a_word_and_a_short_one_in_quotes(content: str, is_there: bool) -> None:
+    assert Mentions([USER, "12"]).within(content.encode()) is is_there
+
+
+def test_an_access_request_gives_what_an_erasure_would_take(settings: Settings) -> None:
+    load_everything(settings)
+    content = own_data(settings, [USER], [], NOW)
+    assert [one["occurred_at"][11:16] for one in content["events"]] == [
+        "12:00", "12:01", "12:02", "13:02", "13:03", "14:00"
+    ]  # fmt: skip
+    assert own_data(settings, ["never-seen-user"], [], NOW)["events"] == []
+    assert OTHER not in json.dumps(content)
+
+
+def test_every_mart_after_an_erasure_is_that_of_a_full_rebuild(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasure, "build", build)
+    load_everything(settings)
+    with writer_lock(settings), open_warehouse(settings) as connection:
+        connection.execute("drop schema marts cascade")
+    build(settings)
+    receipt = erase(settings, USER)
+    assert {"marts.fct_sessions", "marts.dim_visitors"} <= set(receipt["found"])
+    after = marts(settings)
+    assert places_with(settings, USER, *keys_of(settings)) == set()
+    assert build(settings, full_refresh=True).is_good
+    assert marts(settings) == after
+    # s2, two of s3 in one, s4, s5 and the one whose clash is no more.
+    assert len(after["fct_sessions"]) == 5
+
+
+def marts(settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
+    with writer_lock(settings), open_warehouse(settings) as connection:
+        names = connection.execute(
+            "select table_name from duckdb_tables() where schema_name = 'marts' order by 1"
+        ).fetchall()
+        return {
+            name: connection.execute(f"select * from marts.{name} order by all").fetchall()
+            for (name,) in names
+        }
