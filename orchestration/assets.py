@@ -37,6 +37,7 @@ _RAW_DESCRIPTIONS: Final[dict[str, str]] = {
     "load_batches": "One row per committed transaction.",
     "privacy_signals": "One row per opt-out or opt-in of a person, by keyed hash.",
     "removed_events": "One row per event that is stored no more and whose session is not rebuilt yet.",
+    "expired_events": "One row per file: how many of its accepted events left after the retention window.",
     "model_builds": "One row: the last batch that all models hold, and the fingerprint of the models then.",
     "capsules": "One row per capsule of the catalogue, the newest.",
     "content": "One row per content item of the catalogue, the newest.",

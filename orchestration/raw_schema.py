@@ -153,6 +153,11 @@ RAW_TABLES: Final[dict[str, dict[str, ColumnType]]] = {
         "client_session_key": "varchar",
         "occurred_at": "timestamp",
     },
+    # How many accepted events of a file left after the retention window: its lines still add up.
+    "expired_events": {
+        "file_id": "bigint",
+        "expired_count": "bigint",
+    },
     # One row: the last batch that every model holds, and what the models were then (`model_builds.py`).
     "model_builds": {
         "batch_id": "bigint",

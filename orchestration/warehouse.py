@@ -166,3 +166,28 @@ def connection_config(settings: Settings) -> dict[str, str | bool | int | float 
         # Rows are stored in the order they are inserted in, by day, which lets DuckDB skip row groups.
         "preserve_insertion_order": True,
     }
+
+
+def compact(settings: Settings) -> None:
+    """Copies the warehouse into a new file in its place: only so do deleted rows leave the disk.
+
+    A checkpoint or VACUUM leaves their bytes in the file (measured). The caller holds the writer lock; a
+    crash leaves the old file, and half a new one that the next call removes.
+    """
+    file = settings.warehouse_file
+    fresh = file.with_name("compacting.duckdb")
+    for path in (fresh, fresh.with_name(f"{fresh.name}.wal")):
+        path.unlink(missing_ok=True)
+    with open_warehouse(settings) as connection:
+        connection.execute("checkpoint")
+        name = connection.execute("select current_database()").fetchone()
+        connection.execute(f"attach '{str(fresh).replace(chr(39), chr(39) * 2)}' as compacting")
+        connection.execute(f'copy from database "{name[0] if name else "warehouse"}" to compacting')
+        connection.execute("detach compacting")
+    descriptor = os.open(fresh, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    fresh.replace(file)
+    file.with_name(f"{file.name}.wal").unlink(missing_ok=True)
