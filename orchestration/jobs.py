@@ -1,9 +1,11 @@
 """The jobs an operator starts or sees in the run list."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import dagster as dg
 
+from orchestration.assets import WRITER_POOL
 from orchestration.checks import every_model_test, raw_batch_quality, source_freshness
 from orchestration.settings import load_settings
 
@@ -31,6 +33,23 @@ nightly = dg.define_asset_job(
     executor_def=dg.in_process_executor,
     description="What is too slow for every batch: every test of the models, and how old the sources are.",
 )
+
+
+@dg.op(pool=WRITER_POOL)
+def retired_events(context: dg.OpExecutionContext) -> None:
+    """Events older than the retention window leave; a receipt with numbers only is written."""
+    from orchestration.retention import retire
+
+    receipt = retire(load_settings(), datetime.now(UTC), context.log.info)
+    context.add_output_metadata(asdict(receipt))
+
+
+@dg.job(
+    executor_def=dg.in_process_executor,
+    description="Removes events older than ENGAGEMENT_RETENTION_MONTHS for good, then builds and publishes.",
+)
+def retention() -> None:
+    retired_events()
 
 
 @dg.op
