@@ -24,7 +24,7 @@ from orchestration.line_reader import LineReader
 from orchestration.sealed_rows import SEALED_SCHEMA
 
 # Keys of persons and events hardly repeat inside a file: a dictionary of them is bigger than they are.
-_REPEATING: Final = [
+REPEATING_COLUMNS: Final = [
     name
     for name in SEALED_SCHEMA.names
     if not name.endswith("_key") and name not in ("excerpt", "properties")
@@ -59,7 +59,9 @@ def seal(
     reader = LineReader(file, rules.limits)
     draft = tmp / f"seal-{file.inode:x}-{os.getpid()}.parquet"
     try:
-        with pq.ParquetWriter(draft, SEALED_SCHEMA, compression="zstd", use_dictionary=_REPEATING) as writer:
+        with pq.ParquetWriter(
+            draft, SEALED_SCHEMA, compression="zstd", use_dictionary=REPEATING_COLUMNS
+        ) as writer:
             for table in admitted_blocks(reader.blocks(), rules):
                 writer.write_table(table)
         if reader.content_hash not in known:

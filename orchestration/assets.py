@@ -38,6 +38,7 @@ _RAW_DESCRIPTIONS: Final[dict[str, str]] = {
     "privacy_signals": "One row per opt-out or opt-in of a person, by keyed hash.",
     "removed_events": "One row per event that is stored no more and whose session is not rebuilt yet.",
     "erased_keys": "One row per entry of the list of erased people that this warehouse was cleaned of.",
+    "expired_events": "One row per file: how many of its accepted events left after the retention window.",
     "model_builds": "One row: the last batch that all models hold, and the fingerprint of the models then.",
     "capsules": "One row per capsule of the catalogue, the newest.",
     "content": "One row per content item of the catalogue, the newest.",

@@ -1,5 +1,6 @@
 """The jobs an operator starts or sees in the run list."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -55,6 +56,23 @@ def erased_people(context: dg.OpExecutionContext) -> None:
 )
 def erasures() -> None:
     erased_people()
+
+
+@dg.op(pool=WRITER_POOL)
+def retired_events(context: dg.OpExecutionContext) -> None:
+    """Events older than the retention window leave; a receipt with numbers only is written."""
+    from orchestration.retention import retire
+
+    receipt = retire(load_settings(), datetime.now(UTC), context.log.info)
+    context.add_output_metadata(asdict(receipt))
+
+
+@dg.job(
+    executor_def=dg.in_process_executor,
+    description="Removes events older than ENGAGEMENT_RETENTION_MONTHS for good, then builds and publishes.",
+)
+def retention() -> None:
+    retired_events()
 
 
 @dg.op

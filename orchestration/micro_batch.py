@@ -28,6 +28,7 @@ from orchestration.event_files import (
     wipe_folder,
 )
 from orchestration.journal import BatchRecord, JournalFile, newest_record_id, wipe_drafts, write_record
+from orchestration.kept_figures import closed_before
 from orchestration.opt_outs import OptOuts
 from orchestration.originals import (
     LOADED,
@@ -51,7 +52,7 @@ from orchestration.raw_events import (
     loaded_content,
 )
 from orchestration.recovery import catch_up
-from orchestration.retention_window import window_start
+from orchestration.retention_window import start_of_day, window_start
 from orchestration.sealing import seal_all
 from orchestration.settings import Settings
 from orchestration.shortage import shortages_named
@@ -263,6 +264,10 @@ def admission_rules(settings: Settings, now: datetime, opt_outs: OptOuts) -> Adm
     """The window, the keys and the known opt-outs of this moment."""
     months = settings.retention_months
     oldest = None if settings.accept_any_age else window_start(now, months, settings.timezone)
+    # Of a day that was closed only its figures are left; they can't take up another event.
+    if closed := closed_before(settings.archive):
+        first = start_of_day(closed, settings.timezone)
+        oldest = max(oldest or first, first)
     keyring = Keyring(settings.secrets, now)
     erased = read_erasure_list(settings, keyring)
     return AdmissionRules(keyring, now, oldest, opt_outs, settings.limits, erased)

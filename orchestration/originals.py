@@ -13,7 +13,8 @@ import os
 import re
 import signal
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -28,6 +29,7 @@ from orchestration.event_files import (
     retire,
     write_reason,
 )
+from orchestration.masking import mask_text
 from orchestration.settings import Settings
 
 LOADED: Final = "loaded"
@@ -143,6 +145,27 @@ def delete_old(settings: Settings, now: float) -> int:
             deleted += 1
     if deleted:
         _remove_empty_folders(settings.landing / LOADED)
+    return deleted
+
+
+def delete_before(settings: Settings, moment: datetime) -> int:
+    """Deletes originals, refused ones too, that have lain there since before a moment; returns how many."""
+    old = [path for _, path, seen in _originals(settings) if seen.st_ctime < moment.timestamp()]
+    for path in old:
+        path.unlink(missing_ok=True)
+        reason_file(path).unlink(missing_ok=True)
+    return len(old)
+
+
+def delete_loaded(settings: Settings, names: Collection[str]) -> int:
+    """Deletes loaded originals by the masked names that they landed under; returns how many."""
+    deleted = 0
+    for folder, path, _ in _originals(settings):
+        landed_as = path.relative_to(folder)
+        landed_as = landed_as.with_name(_PREFIX.sub("", landed_as.name))
+        if folder.name == LOADED and mask_text(str(landed_as)) in names:
+            path.unlink(missing_ok=True)
+            deleted += 1
     return deleted
 
 

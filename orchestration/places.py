@@ -50,7 +50,7 @@ def _tables(schema: str, treatment: Treatment, names: str) -> list[TablePlace]:
 
 TABLES: Final[tuple[TablePlace, ...]] = (
     *_tables("raw", "rows", "events rejected_events privacy_signals removed_events"),
-    *_tables("raw", "counts", "event_files event_file_counts load_batches"),
+    *_tables("raw", "counts", "event_files event_file_counts load_batches expired_events"),
     # Names that a catalogue gives to capsules and content, and the owner of a capsule: replaced by landing a
     # new catalogue, not by the erasure of a visitor.
     *_tables("raw", "kept", "capsules content erased_keys model_builds"),
@@ -114,9 +114,9 @@ COLUMNS: Final[dict[str, Identity]] = {
         converted_at country country_alpha_3 country_label country_name created_at credit credit_share
         cta_click_count cta_id cta_impression_count cta_type ctr_basis currency custom_event_count device
         direction domain dropped_count dropped_session_count dropped_visitor_count duplicate_count
-        duration_seconds ended_at engaged_seconds engaged_session_count entered_at entry_date erased_key
-        event_count
-        event_date event_number event_type explained_by explained_share explained_value feedback_count field
+        duration_seconds ended_at engaged_seconds engaged_session_count entered_at entry_date erased_key event_count
+        event_date event_number event_type expired_count explained_by explained_share explained_value
+        feedback_count field
         file_count file_id file_kind fingerprint finished_count first_accessed_at first_event_at first_seen_at
         first_started_at followed_count from_at from_seconds furthest_share gap_milliseconds headline
         impression_count insight_key insight_rank is_answered is_assistant_message is_bot is_bot_agent
@@ -155,11 +155,14 @@ FILES: Final[tuple[FilePlace, ...]] = (
     FilePlace("archive/batches/*", "the journal: names, hashes and sizes of files", "text", "rewritten"),
     FilePlace("archive/erased.txt", "of whom the archive was cleaned: hashes of keys", "none", "kept"),
     FilePlace("archive/*.parquet", "sealed events and rejects", "key", "rewritten"),
+    FilePlace("archive/kept/*", "figures of days that left the window, small groups folded", "none", "kept"),
     FilePlace("archive/*.catalogue.json", "rows of the catalogues", "none", "kept"),
     FilePlace("archive/.*", "half-written files of a crash", "key", "removed"),
     FilePlace("warehouse/damaged-*", "the warehouse as `engagement recover` found it", "key", "removed"),
     FilePlace("warehouse/warehouse.duckdb", "every table of TABLES", "key", "rewritten"),
     FilePlace("warehouse/*.duckdb*", "logs of the warehouse, and files half rebuilt", "key", "removed"),
+    FilePlace("warehouse/retention.*", "what a retention run is about to do: counts and hashes of files",
+              "none", "kept"),
     FilePlace("warehouse/originals.*", "inode, size and time of landed files", "none", "kept"),
     FilePlace("warehouse/*.lock", "number of the process that writes", "none", "kept"),
     FilePlace("published/CURRENT", "name of the current publication", "none", "drawn anew"),
@@ -173,7 +176,7 @@ FILES: Final[tuple[FilePlace, ...]] = (
     FilePlace("tmp/*", "spilled rows and unfinished files", "key", "removed"),
     FilePlace("secrets/requests/*", "open requests to be erased, until their receipt", "raw", "removed"),
     FilePlace("secrets/*", "keys, salts, the list of erased people: hashes of keys", "none", "kept"),
-    FilePlace("receipts/*", "what was erased: counts", "none", "kept"),
+    FilePlace("receipts/*", "what erasure and retention removed, in numbers", "none", "kept"),
     FilePlace("sample.expected.json", "figures of the sample stream", "none", "kept"),
 )  # fmt: skip
 

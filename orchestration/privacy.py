@@ -11,6 +11,7 @@ lies in `secrets/`, outside the warehouse.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import ipaddress
@@ -121,7 +122,7 @@ class Keyring:
         """Removes the salts of days that began 48 hours ago or more: their hashes can't be made again."""
         for salt_file in (self.folder / "salts").glob("*.salt"):
             if not self._may_exist(date.fromisoformat(salt_file.stem)):
-                salt_file.unlink(missing_ok=True)
+                _destroy(salt_file)
 
     def _may_exist(self, day: date) -> bool:
         began = datetime(day.year, day.month, day.day, tzinfo=UTC)
@@ -168,6 +169,16 @@ class _KeyedHash:
 def _measured(part: str) -> bytes:
     # The length in front, so that ("ab", "c") and ("a", "bc") differ.
     return f"{len(part)}:{part}".encode("utf-8", "surrogatepass")
+
+
+def _destroy(secret: Path) -> None:
+    """Overwrites a secret before its name goes; what a disk keeps of it elsewhere is for its encryption."""
+    with contextlib.suppress(FileNotFoundError):
+        with secret.open("r+b") as file:
+            file.write(bytes(secret.stat().st_size))
+            file.flush()
+            os.fsync(file.fileno())
+        secret.unlink()
 
 
 def _read_or_create(path: Path) -> bytes:

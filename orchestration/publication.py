@@ -9,12 +9,13 @@ import json
 import os
 import shutil
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 
+from orchestration.kept_figures import closed_before, published_rows
 from orchestration.raw_events import last_batch_id
 from orchestration.settings import Settings
 from orchestration.shortage import shortages_named
@@ -52,8 +53,16 @@ def publish(connection: duckdb.DuckDBPyConnection, settings: Settings, now: date
     try:
         with shortages_named("the publication", settings.published):
             draft.mkdir(parents=True)
-            tables = _copy_marts(connection, draft / MARTS_FILE)
-            manifest = _manifest(connection, publication_id, settings.timezone, now, batch_id, tables)
+            tables = _copy_marts(connection, settings.archive, draft / MARTS_FILE)
+            manifest = _manifest(
+                connection,
+                publication_id,
+                settings.timezone,
+                now,
+                batch_id,
+                tables,
+                closed_before(settings.archive),
+            )
             _write_durably(draft / "manifest.json", json.dumps(asdict(manifest), indent=2) + "\n")
             draft.replace(settings.published / publication_id)
             pointer = settings.published / ".CURRENT.tmp"
@@ -87,15 +96,13 @@ def remove_unused(published: Path, current_id: str) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def remove_all_but_current(published: Path) -> None:
-    """Deletes every publication but the current one: after an erasure none may hold who was erased.
-
-    Who has one open goes on reading it; its bytes are gone when the last of them closes it.
-    """
+def remove_all_but_current(published: Path) -> int:
+    """Deletes every publication but the current one, for older ones hold what is gone; returns how many."""
     current = (published / "CURRENT").read_text(encoding="utf-8").strip()
-    for path in published.iterdir():
-        if path.is_dir() and path.name != current:
-            shutil.rmtree(path, ignore_errors=True)
+    others = [path for path in published.iterdir() if path.is_dir() and path.name != current]
+    for path in others:
+        shutil.rmtree(path, ignore_errors=True)
+    return len(others)
 
 
 def _wipe_drafts(published: Path) -> None:
@@ -104,7 +111,7 @@ def _wipe_drafts(published: Path) -> None:
             shutil.rmtree(draft, ignore_errors=True)
 
 
-def _copy_marts(connection: duckdb.DuckDBPyConnection, target: Path) -> dict[str, int]:
+def _copy_marts(connection: duckdb.DuckDBPyConnection, archive: Path, target: Path) -> dict[str, int]:
     names = connection.execute(
         """select schema_name, table_name from duckdb_tables()
         where schema_name in ('marts', 'reference') and database_name = current_database()
@@ -116,9 +123,10 @@ def _copy_marts(connection: duckdb.DuckDBPyConnection, target: Path) -> dict[str
     try:
         for schema, table in names:
             connection.execute(f'create schema if not exists publication."{schema}"')
-            connection.execute(
-                f'create table publication."{schema}"."{table}" as select * from "{schema}"."{table}"'
-            )
+            rows = f'select * from "{schema}"."{table}"'
+            if schema == "marts":
+                rows = published_rows(connection, archive, table)
+            connection.execute(f'create table publication."{schema}"."{table}" as {rows}')
             row = connection.execute(f'select count(*) from publication."{schema}"."{table}"').fetchone()
             if schema == "marts":
                 counts[table] = int(row[0]) if row else 0
@@ -135,11 +143,14 @@ def _manifest(
     now: datetime,
     batch_id: int,
     tables: dict[str, int],
+    first_kept: date | None,
 ) -> PublicationManifest:
     row = connection.execute("select max(occurred_at), count(*) from raw.events").fetchone()
     newest, accepted_count = row if row else (None, 0)
     days = connection.execute(
-        "select min(activity_date), max(activity_date) from marts.session_activity_hourly"
+        """select min(activity_date), max(activity_date) from marts.session_activity_hourly
+        where activity_date >= ?""",
+        [first_kept or date.min],
     ).fetchone()
     return PublicationManifest(
         id=publication_id,

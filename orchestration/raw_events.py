@@ -21,6 +21,8 @@ from orchestration.raw_schema import COUNT_COLUMNS, EVENT_COLUMNS
 from orchestration.verdicts import decide_duplicates, first_number, forget, recall, stage, suppress
 
 _EVENT_LIST: Final = ", ".join(EVENT_COLUMNS)
+# What was decided of a line, also of one whose event left after the retention window (`expiry.py`).
+_DECIDED: Final = "(case when outcome = 'expired' then reason else outcome end)"
 _LISTED: Final = ("kind", "name", "content_hash", "status", "refused_reason", "byte_count")
 
 
@@ -195,12 +197,17 @@ def _write_signals(connection: duckdb.DuckDBPyConnection, batch_id: int) -> None
 
 def _write_counts(connection: duckdb.DuckDBPyConnection, batch_id: int, loaded_at: datetime) -> None:
     connection.execute(
-        """insert into raw.event_file_counts
-        select file_id, ?, capsule_id, count(*), count_if(outcome = 'accepted'),
-            count_if(outcome = 'duplicate'), count_if(outcome = 'rejected'),
-            count_if(outcome = 'suppressed'), ?
+        f"""insert into raw.event_file_counts
+        select file_id, ?, capsule_id, count(*), count_if({_DECIDED} = 'accepted'),
+            count_if({_DECIDED} = 'duplicate'), count_if({_DECIDED} = 'rejected'),
+            count_if({_DECIDED} = 'suppressed'), ?
         from incoming group by file_id, capsule_id""",
         [batch_id, loaded_at],
+    )
+    connection.execute(
+        """insert into raw.expired_events
+        select file_id, count(*) from incoming
+        where outcome = 'expired' and reason = 'accepted' group by file_id"""
     )
     # A stored event that lost to a later arrival moves from accepted to where it belongs, in its own file;
     # one that takes the place of a suppressed one moves from rejected to accepted.
@@ -299,9 +306,10 @@ def write_file_rows(
 
 def _summary(connection: duckdb.DuckDBPyConnection, batch_id: int, file_count: int) -> BatchSummary:
     counts = connection.execute(
-        """select count(*), count(*) filter (where outcome = 'accepted'),
-            count(*) filter (where outcome = 'duplicate'), count(*) filter (where outcome = 'rejected'),
-            count(*) filter (where outcome = 'suppressed'),
+        f"""select count(*), count(*) filter (where {_DECIDED} = 'accepted'),
+            count(*) filter (where {_DECIDED} = 'duplicate'),
+            count(*) filter (where {_DECIDED} = 'rejected'),
+            count(*) filter (where {_DECIDED} = 'suppressed'),
             max(occurred_at) filter (where outcome = 'accepted')
         from incoming"""
     ).fetchone()
@@ -325,17 +333,23 @@ def accounting_gaps(connection: duckdb.DuckDBPyConnection) -> list[int]:
 
         kept as (
             select file_id, count(*) as kept_count from raw.rejected_events group by file_id
+        ),
+
+        expired as (
+            select file_id, sum(expired_count) as expired_count from raw.expired_events group by file_id
         )
 
         select files.file_id
         from raw.event_files as files
         left join stored on files.file_id = stored.file_id
         left join kept on files.file_id = kept.file_id
+        left join expired on files.file_id = expired.file_id
         where files.received_count <> files.accepted_count + files.duplicate_count
                 + files.rejected_count + files.suppressed_count
             or (
                 files.file_kind = 'events'
-                and files.accepted_count <> coalesce(stored.stored_count, 0)
+                and files.accepted_count
+                    <> coalesce(stored.stored_count, 0) + coalesce(expired.expired_count, 0)
             )
             or files.rejected_count <> coalesce(kept.kept_count, 0)
         order by files.file_id"""

@@ -157,6 +157,11 @@ RAW_TABLES: Final[dict[str, dict[str, ColumnType]]] = {
     "erased_keys": {
         "erased_key": "varchar",
     },
+    # How many accepted events of a file left after the retention window: its lines still add up.
+    "expired_events": {
+        "file_id": "bigint",
+        "expired_count": "bigint",
+    },
     # One row: the last batch that every model holds, and what the models were then (`model_builds.py`).
     "model_builds": {
         "batch_id": "bigint",

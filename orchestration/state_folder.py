@@ -31,6 +31,12 @@ def require_identity_key(settings: Settings) -> None:
         )
 
 
+def destroy_old_salts(settings: Settings) -> None:
+    """Daily salts older than 48 hours go, whether anything is loaded or not."""
+    if (settings.secrets / "identity.key").exists():
+        Keyring(settings.secrets, datetime.now(UTC)).destroy_old_salts()
+
+
 def create_state_folders(settings: Settings, *, but_landing: bool = False) -> None:
     """Creates the state folder, the secrets (readable by the owner only) and Dagster's home.
 

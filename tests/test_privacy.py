@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from orchestration.admission import AdmissionRules, Rejected, admit_line
+from orchestration.admission import Accepted, AdmissionRules, Rejected, admit_line
 from orchestration.admission_workers import admitted_blocks
 from orchestration.event_files import view_landing
 from orchestration.line_blocks import LineBlock
 from orchestration.masking import mask_id, mask_text
 from orchestration.privacy import Keyring, reduce_ip, reduce_url
+from orchestration.settings import Settings
+from orchestration.state_folder import destroy_old_salts
 from orchestration.user_agents import parse_user_agent
 from tests.event_lines import event, lines
 
@@ -86,6 +88,29 @@ def test_a_daily_hash_cannot_be_made_again_after_48_hours(tmp_path: Path) -> Non
     later = Keyring(tmp_path, datetime(2026, 11, 24, 0, 1, tzinfo=UTC))
     assert later.daily_key(day, "capsule", "203.0.113.0/24", "agent") is None
     assert not (tmp_path / "salts" / "2026-11-22.salt").exists()
+
+
+def test_salts_go_by_the_clock_also_when_nothing_is_loaded(settings: Settings) -> None:
+    salts = settings.secrets / "salts"
+    salts.mkdir(exist_ok=True)
+    (salts / "2026-01-01.salt").write_bytes(b"x" * 32)
+    today = datetime.now(UTC).date()
+    Keyring(settings.secrets, datetime.now(UTC)).daily_key(today, "capsule", "203.0.113.0/24")
+    (salts / "2026-01-02.salt").write_bytes(b"x" * 32)
+    destroy_old_salts(settings)
+    assert [path.name for path in salts.iterdir()] == [f"{today}.salt"]
+
+
+def test_an_event_that_comes_after_its_salt_is_gone_has_no_daily_identity(tmp_path: Path) -> None:
+    line = lines(event(timestamp=NOW.isoformat(), metadata={"ip": "203.0.113.77", "userAgent": "a"})).strip()
+    found = []
+    for moment in (NOW, NOW + timedelta(days=2)):
+        admitted = admit_line(line, AdmissionRules(Keyring(tmp_path, moment), moment, None))
+        assert isinstance(admitted, Accepted)
+        found.append([admitted.event[key] for key in ("user_key", "visitor_id_key", "daily_key")])
+    # With none of the three the visitor is known by the session alone: tier `session`.
+    assert found[0][2] is not None
+    assert found[1] == [None, None, None]
 
 
 @pytest.mark.parametrize(

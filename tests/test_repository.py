@@ -16,6 +16,8 @@ from app.statements import RELATIONS
 from orchestration.admission import REJECTION_REASONS
 from orchestration.cli import main
 from orchestration.event_files import REFUSAL_REASONS
+from orchestration.kept_figures import SMALLEST_GROUP
+from orchestration.privacy import SALT_LIFETIME
 from orchestration.raw_schema import RAW_TABLES
 from orchestration.settings import Settings
 
@@ -34,6 +36,20 @@ def tracked_files() -> list[Path]:
 def properties(path: Path) -> dict[str, Any]:
     (model,) = yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
     return dict(model)
+
+
+def test_privacy_is_told_in_plain_words_and_by_the_rules_of_the_code() -> None:
+    told = (ROOT / "PRIVACY.md").read_text(encoding="utf-8")
+    assert "(PRIVACY.md)" in README
+    assert SMALLEST_GROUP == 5
+    assert "fewer than **five visitors**" in told
+    assert SALT_LIFETIME.total_seconds() == 48 * 3600
+    assert "48 hours" in told
+    for name in ("retention_months", "keep_loaded_days"):
+        default = Settings.model_fields[name].default
+        assert re.search(rf"`ENGAGEMENT_{name.upper()}` \({default}\b", told), name
+    for kept in ("identity.key", "salts", "landing/loaded", "landing/refused", "archive/kept", "receipts"):
+        assert kept in told, kept
 
 
 def test_every_setting_is_in_the_example_and_in_the_readme() -> None:
