@@ -80,7 +80,9 @@ def write_sealed(tables: Iterable[pa.Table], target: Path, tmp: Path) -> None:
     tmp.mkdir(parents=True, exist_ok=True)
     draft = tmp / f"again-{target.stem[:12]}-{os.getpid()}.parquet"
     try:
-        with pq.ParquetWriter(draft, SEALED_SCHEMA, compression="zstd", use_dictionary=_REPEATING) as writer:
+        with pq.ParquetWriter(
+            draft, SEALED_SCHEMA, compression="zstd", use_dictionary=REPEATING_COLUMNS
+        ) as writer:
             for table in tables:
                 writer.write_table(table)
         make_durable(draft)

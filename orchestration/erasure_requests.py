@@ -115,7 +115,7 @@ def request_state(settings: Settings, now: datetime) -> dict[str, Any]:
         "landed": len(waiting),
         "overdue": sum(moment < now for moment in due),
         "next_due_at": min(due).isoformat() if due else None,
-        "done": len(list(settings.receipts.glob("*.json"))),
+        "done": sum(not path.name.startswith("retention-") for path in settings.receipts.glob("*.json")),
     }
 
 

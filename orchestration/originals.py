@@ -150,7 +150,7 @@ def delete_old(settings: Settings, now: float) -> int:
 
 def delete_before(settings: Settings, moment: datetime) -> int:
     """Deletes originals, refused ones too, that have lain there since before a moment; returns how many."""
-    old = [path for _, path, seen in _originals(settings) if seen.st_ctime < moment.timestamp()]
+    old = [path for _, path, seen in originals(settings) if seen.st_ctime < moment.timestamp()]
     for path in old:
         path.unlink(missing_ok=True)
         reason_file(path).unlink(missing_ok=True)
@@ -160,7 +160,7 @@ def delete_before(settings: Settings, moment: datetime) -> int:
 def delete_loaded(settings: Settings, names: Collection[str]) -> int:
     """Deletes loaded originals by the masked names that they landed under; returns how many."""
     deleted = 0
-    for folder, path, _ in _originals(settings):
+    for folder, path, _ in originals(settings):
         landed_as = path.relative_to(folder)
         landed_as = landed_as.with_name(_PREFIX.sub("", landed_as.name))
         if folder.name == LOADED and mask_text(str(landed_as)) in names:
