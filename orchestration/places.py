@@ -115,8 +115,8 @@ COLUMNS: Final[dict[str, Identity]] = {
         cta_click_count cta_id cta_impression_count cta_type ctr_basis currency custom_event_count device
         direction domain dropped_count dropped_session_count dropped_visitor_count duplicate_count
         duration_seconds ended_at engaged_seconds engaged_session_count entered_at entry_date erased_key
-        event_count event_date event_number event_type expired_count explained_by explained_share explained_value
-        feedback_count field
+        event_count event_date event_number event_type expired_count explained_by
+        explained_share explained_value feedback_count field
         file_count file_id file_kind fingerprint finished_count first_accessed_at first_event_at first_seen_at
         first_started_at followed_count from_at from_seconds furthest_share gap_milliseconds headline
         impression_count insight_key insight_rank is_answered is_assistant_message is_bot is_bot_agent
