@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import click
 
-from orchestration.commands import erasing, loading, reading, retaining, running
+from orchestration.commands import erasing, loading, opting, reading, retaining, running
 from orchestration.settings import SettingsError, load_settings
 from orchestration.shortage import shortage_in
 
@@ -93,6 +93,7 @@ for _command in (
     loading.rebuild,
     loading.recover,
     loading.status,
+    opting.opt_out,
     retaining.retention,
     reading.metrics,
     reading.custom_events,

@@ -44,7 +44,7 @@ REFUSAL_SENTENCES: Final[dict[RefusalReason, str]] = {
 
 PLAIN_ENDINGS: Final = (".ndjson", ".jsonl", ".json", ".parquet")
 ENDINGS: Final = tuple(plain + packed for plain in PLAIN_ENDINGS for packed in ("", ".gz", ".zst"))
-OWN_FOLDERS: Final = frozenset({"loaded", "refused", "catalog", "requests"})
+OWN_FOLDERS: Final = frozenset({"loaded", "refused", "catalog", "requests", "opt-outs"})
 UNFINISHED_ENDINGS: Final = (".tmp", ".part")
 
 # Names up to 255 bytes are what file systems take; `.reason` and a prefix must fit in.

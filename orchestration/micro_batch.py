@@ -20,6 +20,7 @@ from orchestration.erasure_list import read_erasure_list
 from orchestration.erasure_requests import open_return
 from orchestration.erasure_returns import add_met_sessions, settle_returns
 from orchestration.event_files import (
+    FileRefused,
     LandedFile,
     LandingView,
     is_own_folder,
@@ -29,6 +30,8 @@ from orchestration.event_files import (
 )
 from orchestration.journal import BatchRecord, JournalFile, newest_record_id, wipe_drafts, write_record
 from orchestration.kept_figures import closed_before
+from orchestration.opt_out_requests import FOLDER as OPT_OUTS
+from orchestration.opt_out_requests import load_requests
 from orchestration.opt_outs import OptOuts
 from orchestration.originals import (
     LOADED,
@@ -137,11 +140,12 @@ def view_pending(settings: Settings) -> LandingView:
     now = time.time()
     events = view_landing(settings.landing, settings.quiet_seconds, now)
     catalogue = view_landing(settings.landing, settings.quiet_seconds, now, subfolder="catalog")
+    opt_outs = view_landing(settings.landing, settings.quiet_seconds, now, subfolder=OPT_OUTS)
     again = view_written_since(settings, now)
     return LandingView(
-        events.complete + catalogue.complete + again.complete,
-        events.growing + catalogue.growing + again.growing,
-        events.ignored + catalogue.ignored,
+        opt_outs.complete + events.complete + catalogue.complete + again.complete,
+        opt_outs.growing + events.growing + catalogue.growing + again.growing,
+        opt_outs.ignored + events.ignored + catalogue.ignored,
     )
 
 
@@ -182,7 +186,11 @@ def load_pending(settings: Settings, say: Say = lambda text: None) -> LoadSummar
         view = view_pending(settings)
         for file in filter(_is_catalogue, view.complete):
             _load_catalogue_file(settings, file, summary, say)
-        for part in _parts([file for file in view.complete if not _is_catalogue(file)]):
+        # First, so that events of refused consent in the same load know of them.
+        for file in filter(_is_opt_outs, view.complete):
+            _load_opt_outs(settings, file, summary, say)
+        others = [file for file in view.complete if not _is_catalogue(file) and not _is_opt_outs(file)]
+        for part in _parts(others):
             _load_part(settings, part, summary, say)
         settle_returns(settings, say)
         delete_old_originals(settings)
@@ -192,6 +200,21 @@ def load_pending(settings: Settings, say: Say = lambda text: None) -> LoadSummar
 
 def _is_catalogue(file: LandedFile) -> bool:
     return Path(file.name).parts[0] == "catalog"
+
+
+def _is_opt_outs(file: LandedFile) -> bool:
+    return Path(file.name).parts[0] == OPT_OUTS
+
+
+def _load_opt_outs(settings: Settings, file: LandedFile, summary: LoadSummary, say: Say) -> None:
+    found = load_requests(settings, file, datetime.now(UTC))
+    if not isinstance(found, FileRefused):
+        say(f"Noted the opt-outs of {file.shown_name}; {found} lines could not be read")
+    elif found.reason == "changed_while_read":
+        summary.growing.append(file.shown_name)
+    else:
+        where = put_away_refused(file, settings, found)
+        summary.refused[file.shown_name] = f"{found} (moved to {shown_path(where, settings.landing)})"
 
 
 def _parts(files: Sequence[LandedFile]) -> list[list[LandedFile]]:

@@ -149,6 +149,7 @@ FILES: Final[tuple[FilePlace, ...]] = (
     FilePlace("landing/refused/*.reason", "why a file was refused", "none", "kept"),
     FilePlace("landing/refused/*", "files that could not be read, as they were sent", "raw", "rewritten"),
     FilePlace("landing/requests/*", "requests to be erased, until they are taken", "raw", "removed"),
+    FilePlace("landing/opt-outs/*", "opt-outs and opt-ins, until they are noted", "raw", "rewritten"),
     FilePlace("landing/loaded/*", "files as they were sent, for ENGAGEMENT_KEEP_LOADED_DAYS", "raw",
               "rewritten"),
     FilePlace("landing/*", "files that wait to be loaded, as they were sent", "raw", "rewritten"),
