@@ -16,11 +16,11 @@ from altair.utils import schemapi
 
 from app.answers import ask
 from app.breakdowns import capsule_names, country_names, grain_of
-from app.comparison import earlier_period, local_day
+from app.comparison import local_day
 from app.filter_options import filter_options
 from app.insights import insights
 from app.publications import Publication, PublicationMissing, current_publication, current_publication_id
-from app.queries import compare, metric_rows, metric_values
+from app.queries import compare, metric_rows, metric_values, period_before
 from app.scope import EVERYTHING
 from app.selection import Selection
 from app.tabs import FIGURES, TRENDS
@@ -61,7 +61,7 @@ def ask_first_page(publication: Publication, date_from: Any, date_to: Any) -> No
     ask(compare, publication, selection, "previous")
     ask(metric_rows, publication, selection, grain, tuple(FIGURES["Overview"]))
     ask(metric_rows, publication, selection, grain, (TRENDS[0],))
-    earlier = earlier_period(publication, selection, "previous").selection
+    earlier = ask(period_before, publication, selection, "previous").selection
     if earlier is not None:
         whole = Selection(earlier.date_from, earlier.date_to)
         ask(metric_rows, publication, whole, grain, (TRENDS[0],))
