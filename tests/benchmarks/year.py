@@ -152,7 +152,9 @@ def write_year(
                 # What was said yesterday, again: one line in 400.
                 before = day - timedelta(days=1)
                 parts.append(
-                    _part(database, before, index - 1, sessions_a_day, capsule_count, event_count, "repeats = 1")
+                    _part(
+                        database, before, index - 1, sessions_a_day, capsule_count, event_count, "repeats = 1"
+                    )
                 )
             new_count -= _repeated(parts[0])
             draft = folder / f".{day.isoformat()}.tmp"
