@@ -1,15 +1,15 @@
-"""A year of event files as a busy installation lands them, written straight from SQL at a million lines in seconds.
+"""A year of event files as a busy installation lands them, written straight from SQL in seconds.
 
 python -m tests.benchmarks.year FOLDER [--events 5000000] [--capsules 100] [--days 365] [--seed 7]
 
-Why it exists: costs are measured on a history of realistic size and cardinality, which the sample stream, built
-to look like life and to know its truth, writes a hundred times too slowly. One file a day; 1 % of the sessions
-arrive 1 to 40 days late, 0.5 % of the lines come twice (half of them a day later), one client in twenty keeps
-one session id for ever. Capsules, contents and persons are as unevenly popular as in life.
-Not here: measuring (`micro_batch.py`, `sustained.py`), or anything of the pipeline.
+Why it exists: costs are measured on a history of realistic size and cardinality, which the sample stream,
+built to look like life and to know its truth, writes a hundred times too slowly. One file a day; 1 % of the
+sessions arrive 1 to 40 days late, 0.5 % of the lines come twice (half of them a day later), one client in
+twenty keeps one session id for ever. Capsules, contents and persons are unevenly popular.
+Not here: measuring (`micro_batch.py`), or anything of the pipeline.
 
-Deterministic: equal arguments give equal bytes, whatever the number of cores; every value is drawn from the hash
-of the number of its session, its place and a salt.
+Deterministic: equal arguments give equal bytes, whatever the number of cores; every value is drawn from the
+hash of the number of its session, its place and a salt.
 """
 
 import argparse
@@ -82,10 +82,10 @@ select
     || case
         when kind = -1 then
             ',"country":"' || ['US', 'FR', 'DE', 'GB', 'IN', 'BR', 'JP'][1 + person % 7] || '"'
-            || ',"ip":"' || (11 + person % 180) || '.' || (person // 180 % 250) || '.' || (person // 45000 % 250)
-            || '.' || (1 + person % 250) || '"'
-            || ',"userAgent":"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/'
-            || (100 + person % 40) || '.0.' || (person % 60) || '.0 Safari/537.36"'
+            || ',"ip":"' || (11 + person % 180) || '.' || (person // 180 % 250)
+            || '.' || (person // 45000 % 250) || '.' || (1 + person % 250) || '"'
+            || ',"userAgent":"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 '
+            || '(KHTML, like Gecko) Chrome/' || (100 + person % 40) || '.0.' || (person % 60) || '.0 Safari/537.36"'
             || ['', ',"referrer":"https://www.google.com/"', ',"referrer":""',
                 ',"referrer":"https://www.linkedin.com/feed"', ',"referrer":"https://chatgpt.com/"',
                 ',"source":"newsletter"', ',"utmSource":"google","utmMedium":"cpc","utmCampaign":"spring-'
@@ -102,8 +102,8 @@ select
         when kind < 16 then
             ',"contentId":"item-' || pick(draw(number, place, 14), 30) || '","contentType":"document"'
         when kind = 16 then
-            ',"contentId":"video-' || (number % 5) || '","contentType":"video","action":"progress","playId":"p'
-            || number || '","fromSeconds":' || (place * 20) || ',"toSeconds":' || (place * 20 + 20)
+            ',"contentId":"video-' || (number % 5) || '","contentType":"video","action":"progress"'
+            || ',"playId":"p' || number || '","fromSeconds":' || (place * 20) || ',"toSeconds":' || (place * 20 + 20)
             || ',"durationSeconds":180'
         when kind = 17 then
             ',"conversionType":"' || ['sale', 'signup'][1 + number % 2] || '","value":' || (10 + number % 90)
@@ -136,7 +136,7 @@ def write_year(
     day_count: int = 365,
     seed: int = 7,
 ) -> Iterator[DayFile]:
-    """Writes one `.ndjson` a day up to `last_day` into `folder`, oldest first, about `event_count` events in all.
+    """Writes one `.ndjson` a day up to `last_day` into `folder`, oldest first, about `event_count` in all.
 
     Yields each file when it is complete under its name.
     """
