@@ -1,4 +1,4 @@
-"""A year of event files as a busy installation lands them, written straight from SQL in seconds.
+"""A year of event files as a busy installation lands them, written straight from SQL.
 
 python -m tests.benchmarks.year FOLDER [--events 5000000] [--capsules 100] [--days 365] [--seed 7]
 
@@ -85,7 +85,8 @@ select
             || ',"ip":"' || (11 + person % 180) || '.' || (person // 180 % 250)
             || '.' || (person // 45000 % 250) || '.' || (1 + person % 250) || '"'
             || ',"userAgent":"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 '
-            || '(KHTML, like Gecko) Chrome/' || (100 + person % 40) || '.0.' || (person % 60) || '.0 Safari/537.36"'
+            || '(KHTML, like Gecko) Chrome/' || (100 + person % 40) || '.0.' || (person % 60)
+            || '.0 Safari/537.36"'
             || ['', ',"referrer":"https://www.google.com/"', ',"referrer":""',
                 ',"referrer":"https://www.linkedin.com/feed"', ',"referrer":"https://chatgpt.com/"',
                 ',"source":"newsletter"', ',"utmSource":"google","utmMedium":"cpc","utmCampaign":"spring-'
@@ -103,7 +104,8 @@ select
             ',"contentId":"item-' || pick(draw(number, place, 14), 30) || '","contentType":"document"'
         when kind = 16 then
             ',"contentId":"video-' || (number % 5) || '","contentType":"video","action":"progress"'
-            || ',"playId":"p' || number || '","fromSeconds":' || (place * 20) || ',"toSeconds":' || (place * 20 + 20)
+            || ',"playId":"p' || number || '","fromSeconds":' || (place * 20)
+            || ',"toSeconds":' || (place * 20 + 20)
             || ',"durationSeconds":180'
         when kind = 17 then
             ',"conversionType":"' || ['sale', 'signup'][1 + number % 2] || '","value":' || (10 + number % 90)
