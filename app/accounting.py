@@ -13,6 +13,7 @@ from app.publications import Publication
 FATES: Final = ("accepted", "duplicate", "rejected", "suppressed")
 LOAD_DAYS_SHOWN: Final = 30
 FILES_SHOWN: Final = 50
+REJECTED_LINES_SHOWN: Final = 200
 
 
 def load_days(publication: Publication) -> list[dict[str, Any]]:
@@ -68,6 +69,20 @@ def event_files(publication: Publication) -> list[dict[str, Any]]:
         f"select {', '.join(columns)} from marts.event_files "
         "order by loaded_at desc, file_id desc limit $files",
         {"files": FILES_SHOWN},
+    )
+
+
+def rejected_lines(publication: Publication) -> list[dict[str, Any]]:
+    """The newest rejected lines with the shape of their text; for readers of the whole warehouse."""
+    if not has_tables(publication, "rejected_lines"):
+        return []
+    columns = ("file_name", "line_number", "reason", "field", "excerpt", "load_date")
+    return dict_rows(
+        publication,
+        columns,
+        f"select {', '.join(columns)} from marts.rejected_lines "
+        "order by load_date desc, file_id desc, line_number desc limit $lines",
+        {"lines": REJECTED_LINES_SHOWN},
     )
 
 

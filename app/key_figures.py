@@ -202,3 +202,15 @@ def ranking_chart(chart: Chart, key: str, alt: str) -> None:
 
     name = f"bars_{key}_{chosen}"
     st.altair_chart(chart, alt=f"{alt}. A click on a bar filters by it.", key=name, on_select=pick)
+
+
+def tell_insight(view: View, row: Mapping[str, Any]) -> None:
+    """One insight: what changed, what to do, a link to the view that shows it, and its evidence on demand."""
+    capsule = view.capsule_names.get(row["capsule_id"], row["capsule_id"])
+    st.markdown(f"**{escape_markdown(capsule)}: {escape_markdown(row['sentence'])}**")
+    st.markdown(escape_markdown(row["recommendation"] or ""))
+    page = str(row["link"]).split("?")[0].strip("/")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.link_button(f"See it on {name_text(page)}", row["link"], type="tertiary")
+        with st.popover("How sure is this?", type="tertiary"):
+            st.caption(escape_markdown(row["evidence"] or ""))

@@ -149,6 +149,11 @@ TABLES: dict[str, dict[str, str]] = {
         "load_date": "date", "capsule_id": "varchar", "reason": "varchar", "field": "varchar",
         "rejected_count": "bigint",
     },
+    "rejected_lines": {
+        "file_id": "bigint", "line_number": "bigint", "file_kind": "varchar", "file_name": "varchar",
+        "reason": "varchar", "field": "varchar", "excerpt": "varchar", "load_date": "date",
+        "loaded_at": "timestamp",
+    },
     "event_files": {
         "file_id": "bigint", "file_name": "varchar", "status": "varchar",
         "received_count": "bigint", "accepted_count": "bigint", "duplicate_count": "bigint",
@@ -483,6 +488,15 @@ ROWS: dict[str, list[dict[str, Any]]] = {
          "field": "timestamp", "rejected_count": 1},
         {"load_date": "2026-03-12", "capsule_id": None, "reason": "not_json", "field": None,
          "rejected_count": 1},
+    ],
+    "rejected_lines": [
+        {"file_id": 1, "line_number": line, "file_kind": "events", "file_name": "march.ndjson",
+         "reason": reason, "field": field, "excerpt": excerpt, "load_date": "2026-03-12",
+         "loaded_at": "2026-03-12 10:00:00"}
+        for line, reason, field, excerpt in (
+            (7, "timestamp_without_offset", "timestamp", '{"aaaaaaaaa": "9999-99-99"}'),
+            (21, "not_json", None, "aaaaaa"),
+        )
     ],
     "event_files": [
         {"file_id": 1, "file_name": "march.ndjson", "status": "loaded", "received_count": 21,

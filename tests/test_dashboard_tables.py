@@ -35,6 +35,14 @@ def test_insights_are_sentences_with_evidence_and_advice_the_surest_first(home) 
     assert found.count("40 sessions.") == 5
 
 
+def test_a_rejected_line_can_be_looked_up_the_newest_first(home) -> None:
+    rows = table(opened("data_quality", **WEEK), "In file")
+    assert [(row["In file"], row["Line"], row["Why"], row["Field"]) for row in rows] == [
+        ("march.ndjson", 21, "Not JSON", "–"),
+        ("march.ndjson", 7, "Timestamp without offset", "timestamp"),
+    ]
+
+
 def test_the_funnel_and_the_models_are_on_the_page_about_conversions(home) -> None:
     app = opened("conversions", **WEEK)
     lost = [(row["Step"], row["Lost before the next"]) for row in table(app, "Step")]

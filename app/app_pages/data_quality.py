@@ -2,7 +2,15 @@
 
 import streamlit as st
 
-from app.accounting import FATES, accounting_by_day, event_files, load_totals, rejected_reasons
+from app.accounting import (
+    FATES,
+    REJECTED_LINES_SHOWN,
+    accounting_by_day,
+    event_files,
+    load_totals,
+    rejected_lines,
+    rejected_reasons,
+)
 from app.answers import ask
 from app.breakdowns import bots_left_out
 from app.charts import bars
@@ -130,6 +138,31 @@ with card("Files", "The newest first."):
             },
             alt="Files with their accounting",
         )
+
+with card(
+    "Rejected lines",
+    f"The newest {REJECTED_LINES_SHOWN}. Only the shape of a line is kept: letters as a, digits as 9.",
+):
+    if not explain_missing(view, "Rejected lines", "rejected_lines"):
+        lines = ask(rejected_lines, view.publication)
+        if lines:
+            st.dataframe(
+                [
+                    {
+                        "In file": row["file_name"],
+                        "Line": row["line_number"],
+                        "Why": name_text(row["reason"]),
+                        "Field": row["field"] or "–",
+                        "Shape": row["excerpt"] or "–",
+                    }
+                    for row in lines
+                ],
+                hide_index=True,
+                column_config={"Shape": st.column_config.TextColumn(width="large")},
+                alt="Rejected lines with file, line number, reason and field",
+            )
+        else:
+            st.markdown("No line was rejected.")
 
 with card(
     "Checks of the newest batches", "What senders are expected to send; one that fails holds nothing up."

@@ -4,7 +4,6 @@ import streamlit as st
 
 from app.answers import ask
 from app.charts import bars
-from app.format import escape_markdown
 from app.guards import explain_no_events
 from app.insights import insights
 from app.key_figures import (
@@ -14,14 +13,31 @@ from app.key_figures import (
     ranking_chart,
     ranking_note,
     ranking_rows,
+    tell_insight,
     trend_chart,
 )
 from app.metrics import METRICS_BY_ID
 from app.tabs import FIGURES, TRENDS
 from app.view import current_view
 
+# On a phone three fill the first screen.
+TOLD_AT_ONCE = 3
+
 view = current_view()
 explain_no_events(view)
+
+with card(
+    "What changed", "The seven whole days before the newest event against the seven before, beyond chance."
+):
+    found = ask(insights, view.publication, view.selection)
+    for row in found[:TOLD_AT_ONCE]:
+        tell_insight(view, row)
+    if not found:
+        st.markdown("Nothing changed by more than chance, or there were too few sessions to tell.")
+    if more := found[TOLD_AT_ONCE:]:
+        with st.expander(f"{len(more)} more"):
+            for row in more:
+                tell_insight(view, row)
 
 key_figures(view, FIGURES["Overview"])
 
@@ -37,18 +53,6 @@ with card("Trend"):
         persist_state="session",
     )
     trend_chart(view, METRICS_BY_ID[metric_id])
-
-with card(
-    "What changed", "The seven whole days before the newest event against the seven before, beyond chance."
-):
-    found = ask(insights, view.publication, view.selection)
-    for row in found:
-        capsule = view.capsule_names.get(row["capsule_id"], row["capsule_id"])
-        st.markdown(f"**{escape_markdown(capsule)}: {escape_markdown(row['sentence'])}**")
-        st.markdown(escape_markdown(row["recommendation"] or ""))
-        st.caption(escape_markdown(row["evidence"] or ""))
-    if not found:
-        st.markdown("Nothing changed by more than chance, or there were too few sessions to tell.")
 
 channels, channel_count = ranking_rows(view, "channel", ("session_count",))
 capsules, capsule_count = ranking_rows(view, "capsule", ("view_count",), view.capsule_names)
