@@ -22,7 +22,7 @@ from app.access import (
     listening_problem,
     parse_access,
 )
-from app.accounting import event_files, load_totals, rejected_reasons
+from app.accounting import event_files, load_totals, rejected_lines, rejected_reasons
 from app.answers import Answers, answers, ask
 from app.breakdowns import capsule_names, country_names
 from app.comparison import earlier_period
@@ -246,7 +246,7 @@ def test_an_owner_sees_the_accounting_of_own_capsules_and_no_file(published) -> 
     owner = opened(published, GUIDE)
     assert load_totals(owner)["received"] == 20
     assert [row["reason"] for row in rejected_reasons(owner)] == ["timestamp_without_offset"]
-    assert event_files(owner) == []
+    assert event_files(owner) == rejected_lines(owner) == []
     assert load_totals(opened(published, ONBOARDING))["received"] == 0
 
 
@@ -254,6 +254,7 @@ def test_an_analyst_of_one_capsule_sees_how_everything_was_loaded(published) -> 
     analyst = opened(published, Scope("analyst", frozenset({"onboarding"})))
     assert load_totals(analyst)["received"] == 21
     assert len(event_files(analyst)) == 1
+    assert [row["line_number"] for row in rejected_lines(analyst)] == [21, 7]
     assert metric_values(analyst, WEEK, ["view_count"]) == {"view_count": 2}
 
 
@@ -267,7 +268,7 @@ def test_an_owner_of_all_capsules_sees_no_line_that_is_of_none(published) -> Non
 def test_no_table_gives_an_owner_a_row_of_another_capsule(published) -> None:
     publication = opened(published, ONBOARDING)
     shown = table_columns(publication)
-    assert set(shown) == set(TABLES) - {"event_files"}
+    assert set(shown) == set(TABLES) - {"event_files", "rejected_lines"}
     for table, columns in shown.items():
         assert "capsule_id" in columns
         with open_cursor(publication) as cursor:
@@ -282,7 +283,8 @@ def test_a_table_nobody_thought_of_is_hidden_from_owners(published) -> None:
     with duckdb.connect(published / "20260316T100000-1" / "publication.duckdb") as connection:
         connection.execute("create table marts.secret_totals as select 42 as total")
     assert "secret_totals" in table_columns(opened(published, EVERYTHING))
-    assert set(table_columns(opened(published, GUIDE))) == set(columns) - {"secret_totals", "event_files"}
+    hidden = {"secret_totals", "event_files", "rejected_lines"}
+    assert set(table_columns(opened(published, GUIDE))) == set(columns) - hidden
 
 
 @pytest.mark.parametrize(
