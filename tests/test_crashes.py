@@ -142,28 +142,39 @@ def start(
     )
 
 
-def kill_at_random(process: subprocess.Popen[str], chance: random.Random) -> bool:
-    """Kills it somewhere in its work; false when it ended before."""
-    assert process.stdout is not None
-    process.stdout.readline()
-    time.sleep(chance.uniform(0, 1.5))
-    if process.poll() is None:
-        process.send_signal(signal.SIGKILL)
-    return process.wait(60) == -signal.SIGKILL
+class RandomKills:
+    """Kills at random moments of a load, however fast the machine is."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.longest_pause = 1.5
+
+    def kill(self, process: subprocess.Popen[str]) -> bool:
+        """Kills it somewhere in its work; false, with shorter pauses from then on, when it ended before."""
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            process.wait(self.chance.uniform(0, self.longest_pause))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+        else:
+            self.longest_pause *= 0.8
+        return process.wait(60) == -signal.SIGKILL
 
 
 def test_every_event_is_stored_once_however_often_the_load_is_killed(
     settings: Settings, record_property: Callable[[str, object], None]
 ) -> None:
     senders = Senders(settings.landing, seed=46)
-    chance = random.Random(2026)
+    kills = RandomKills(seed=2026)
     killed = attempt = 0
     while killed < KILLS:
         assert attempt < 3 * KILLS, f"only {killed} of {attempt} attempts were killed"
         is_named = attempt < len(NAMED_STEPS)
-        if len(senders.sent) < EVENTS:
-            for part in range(3):
-                senders.send(max(EVENTS // KILLS // 3, 200) + part, at_once=is_named and part > 0)
+        # Every load that is to be killed has something to do.
+        event_count = max(EVENTS // KILLS // 3, 200) if len(senders.sent) < EVENTS else 200
+        for part in range(3):
+            senders.send(event_count + part, at_once=is_named and part > 0)
         if is_named:
             # Let what was written at once become complete, so that the step is reached.
             time.sleep(QUIET_SECONDS + 0.1)
@@ -171,7 +182,7 @@ def test_every_event_is_stored_once_however_often_the_load_is_killed(
             assert process.wait(120) == -signal.SIGKILL, (NAMED_STEPS[attempt], process.stderr)
             killed += 1
         else:
-            killed += kill_at_random(start(settings, "-"), chance)
+            killed += kills.kill(start(settings, "-"))
         attempt += 1
     senders.wait()
     time.sleep(QUIET_SECONDS + 0.1)
