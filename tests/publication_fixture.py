@@ -202,8 +202,8 @@ def session(
 
 
 SESSIONS = [
-    session("s5", "guide", "2026-03-03 08:00:00", 300, 100,
-            {"2026-03-03 08:00": {"view_count": 1, "turn_count": 2, "message_count": 4}},
+    session("s5", "guide", "2026-03-02 08:00:00", 300, 100,
+            {"2026-03-02 08:00": {"view_count": 1, "turn_count": 2, "message_count": 4}},
             **USER_1, **SEARCH),
     session("s6", "guide", "2026-03-05 20:00:00", 0, 0,
             {"2026-03-05 20:00": {"view_count": 1}},
@@ -244,7 +244,7 @@ def conversion(key: str, session_key: str, converted_at: str, **facts: Any) -> d
 CLICK = {"conversion_type": "cta_click", "cta_type": "demo", "is_cta_click": True}
 CONVERSIONS = [
     conversion("c1", "s1", "2026-03-09 10:05:00", seconds_from_session_start=300,
-               seconds_from_first_touch=7200,
+               seconds_from_first_touch=612300,  # since s5
                cta_id="book-demo", **CLICK),
     conversion("c2", "s1", "2026-03-09 10:08:00", seconds_from_session_start=480,
                conversion_type="sale", amount="49.90", currency="EUR"),
@@ -322,7 +322,7 @@ CONVERSATIONS = [
                started_at="2026-03-11 23:50:00"),
     of_session("s5", last_content_id="unknown", last_topic="prices", last_speaker="assistant",
                turn_count=2, is_finished=False, is_last_turn_unanswered=False,
-               started_at="2026-03-03 08:00:00"),
+               started_at="2026-03-02 08:00:00"),
 ]  # fmt: skip
 SEARCHES = [
     in_hour("s1", "2026-03-09 10", search_key="q1", search_query="refund", result_count=0,
@@ -515,7 +515,7 @@ def write_publication(
     published_at: str = "2026-03-16T10:00:00Z",
     as_of: str = "2026-03-16T09:30:00Z",
     timezone: str = "UTC",
-    first_event_date: str = "2026-03-01",
+    first_event_date: str = "2026-03-02",
 ) -> Path:
     """Writes a publication and points `CURRENT` at it; returns its folder."""
     folder = published / publication_id

@@ -1,5 +1,6 @@
 """Distributions, rankings and accounting of a small publication, worked out by hand."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -143,7 +144,8 @@ def test_weeks_and_months_cut_by_the_range_are_not_drawn() -> None:
 
 
 def test_nothing_is_drawn_before_the_first_event(publication) -> None:
-    # Of the publication's first day, Sunday 1 March 2026; its week begins on 23 February.
+    # Of a first day on Sunday, 1 March 2026; its week begins on 23 February.
+    publication = replace(publication, first_event_date=date(2026, 3, 1))
     year = Selection(date(2025, 3, 17), date(2026, 3, 15))
     weeks = [{"week": date(2026, 2, 16)}, {"week": date(2026, 2, 23)}, {"week": date(2026, 3, 2)}]
     assert drawn_buckets(publication, weeks, "week", year, False) == weeks[1:]

@@ -106,10 +106,10 @@ def test_every_metric_of_a_week_is_what_was_worked_out_by_hand(publication) -> N
         "seconds_to_conversion_p75": 750.0,
         "seconds_to_conversion_p90": pytest.approx(840.0),
         "seconds_to_conversion_avg": 600.0,
-        "seconds_from_first_touch_median": 4050.0,  # first ones: 7200 and 900
-        "seconds_from_first_touch_p75": 5625.0,
-        "seconds_from_first_touch_p90": pytest.approx(6570.0),
-        "seconds_from_first_touch_avg": 4050.0,
+        "seconds_from_first_touch_median": 306600.0,  # first ones: 612300 and 900
+        "seconds_from_first_touch_p75": 459450.0,
+        "seconds_from_first_touch_p90": pytest.approx(551160.0),
+        "seconds_from_first_touch_avg": 306600.0,
         "custom_event_count": 0,  # likewise
     }
     assert revenue_values(publication, WEEK) == {"EUR": 49.9, "USD": 10.0}

@@ -1,5 +1,5 @@
-{#- The CTE `span_days`: 0, 1, 2 … as many days as the longest of the CTE `spans` lasts,
-    to be added to its first day. -#}
+{#- The CTE `span_days`: 0, 1, 2 … as many days as the longest of the CTE `spans`
+    lasts, to be added to its first day. -#}
 {% macro days_of_spans() -%}
     span_days as (
 

@@ -78,7 +78,8 @@
         select capsule_id, client_session_key, event_date
         from {{ touched_table("int_touched_sittings") }}
     {%- elif by == "visitor" -%}
-        select visitor_tier, visitor_key from {{ touched_table("int_touched_visitors") }}
+        select visitor_tier, visitor_key
+        from {{ touched_table("int_touched_visitors") }}
     {%- elif by == "capsule_visitor" -%}
         select capsule_id, visitor_tier, visitor_key
         from {{ touched_table("int_touched_visitors") }}

@@ -10,7 +10,9 @@ with depth as (
         sum(dropped_count + finished_count) as ended_count,
         max(reached_count) as most_reached_count
     from {{ touched(
-        ref('conversation_depth_daily'), by='day', columns=['capsule_id', 'session_date']
+        ref('conversation_depth_daily'),
+        by='day',
+        columns=['capsule_id', 'session_date']
     ) }}
     group by capsule_id, session_date, is_bot
 

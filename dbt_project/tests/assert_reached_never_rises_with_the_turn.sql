@@ -9,7 +9,9 @@ with turns as (
             order by turn_number
         ) as previous_reached_count
     from {{ touched(
-        ref('conversation_depth_daily'), by='day', columns=['capsule_id', 'session_date']
+        ref('conversation_depth_daily'),
+        by='day',
+        columns=['capsule_id', 'session_date']
     ) }}
 
 )
