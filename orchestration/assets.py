@@ -5,7 +5,7 @@ Not here: arithmetic, SQL, files (`micro_batch.py`, `dbt_runner.py`, `publicatio
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from orchestration import dbt_runner
+from orchestration.line_accounting import line_totals, lines_by_day, newest_files, rejected_by_reason
 from orchestration.micro_batch import LoadSummary, load_pending
 from orchestration.publication import publish
 from orchestration.raw_events import accounting_gaps
@@ -26,6 +27,9 @@ from orchestration.state_folder import create_state_folders
 from orchestration.warehouse import open_warehouse, row_counts, writer_lock
 
 WRITER_POOL: Final = "warehouse_writer"
+# Rows of the tables among the metadata, which are kept with every run.
+_FILES_SHOWN: Final = 20
+_DAYS_SHOWN: Final = 14
 
 _RAW_DESCRIPTIONS: Final[dict[str, str]] = {
     "events": "One row per accepted event, reduced and typed, from the files of the landing folder. A late "
@@ -100,12 +104,16 @@ def raw_events(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Itera
     with open_warehouse(settings) as connection:
         gaps = accounting_gaps(connection)
         counts = row_counts(connection)
-    metadata = load_metadata(summary)
+        files = newest_files(connection, _FILES_SHOWN, "raw")
+    metadata: dict[str, dict[str, Any]] = {
+        "events": load_metadata(summary),
+        "event_files": {"newest_files": accounting_table(files)} if files else {},
+    }
     for table in RAW_TABLES:
         row_count = {"dagster/row_count": counts.get(f"raw.{table}", 0)}
         yield dg.MaterializeResult(
             asset_key=["raw", table],
-            metadata=metadata | row_count if table == "events" else row_count,
+            metadata=metadata.get(table, {}) | row_count,
             check_results=[
                 dg.AssetCheckResult(
                     check_name="accounting_adds_up",
@@ -129,6 +137,22 @@ def load_metadata(summary: LoadSummary) -> dict[str, Any]:
         **{f"rejected: {reason}": count for reason, count in summary.rejected_by_reason.items()},
         "newest_event_at": max(newest).isoformat() if newest else "none",
     }
+
+
+def accounting_table(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
+    """Files or days, a row each, with what became of their lines; lists of reasons as `reason: count`."""
+    records = [
+        dg.TableRecord(
+            {
+                name: ", ".join(f"{reason}: {count}" for reason, count in value.items())
+                if isinstance(value, Mapping)
+                else value
+                for name, value in row.items()
+            }
+        )
+        for row in rows
+    ]
+    return dg.MetadataValue.table(records)
 
 
 class _Translator(DagsterDbtTranslator):
@@ -218,8 +242,14 @@ def publication(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.M
     """
     with open_warehouse(warehouse.settings) as connection:
         manifest = publish(connection, warehouse.settings, datetime.now(UTC))
+        lines = line_totals(connection)
+        days = lines_by_day(connection)[:_DAYS_SHOWN]
+        reasons = rejected_by_reason(connection)
     return dg.MaterializeResult(
         metadata={
+            **{f"{name}_lines": count for name, count in lines.items()},
+            **{f"rejected: {reason}": count for reason, count in reasons.items()},
+            **({"lines_by_day": accounting_table(days)} if days else {}),
             "publication_id": manifest.id,
             "as_of": manifest.as_of or "none",
             "accepted_count": manifest.accepted_count,

@@ -6,9 +6,15 @@ Not here: what is shown (`commands`).
 import json
 import shutil
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
+
+from orchestration.line_accounting import COUNTED
+
+_DAYS_SHOWN: Final = 14
+_FILES_SHOWN: Final = 10
+_GAPS_SHOWN: Final = 20
 
 
 def say(text: str) -> None:
@@ -135,25 +141,8 @@ def print_status(state: dict[str, Any]) -> None:
         f"Landing {landing['folder']}: {landing['pending']} pending, {landing['growing']} growing, "
         f"{landing['refused']} refused"
     )
-    accounting = state["accounting"]
-    if accounting:
-        click.echo(
-            f"Received {accounting['received']:,} = accepted {accounting['accepted']:,} + duplicate "
-            f"{accounting['duplicate']:,} + rejected {accounting['rejected']:,} + suppressed "
-            f"{accounting['suppressed']:,}"
-        )
-    for reason, count in state["rejected_by_reason"].items():
-        click.echo(f"  rejected {count:,}: {reason}")
-    for batch in state["last_batches"]:
-        click.echo(
-            f"  batch {batch['batch_id']}  {batch['loaded_at']}  {batch['file_count']} files, "
-            f"{batch['accepted_count']:,} of {batch['received_count']:,} lines accepted"
-        )
-    for file in state["last_files"]:
-        click.echo(
-            f"  {file['loaded_at']}  {file['file_name']}  {file['status']}, "
-            f"{file['accepted_count']:,} accepted"
-        )
+    if state["accounting"]:
+        _print_accounting(state)
     asked = state["erasures"]
     if asked["open"] or asked["landed"]:
         click.echo(
@@ -164,6 +153,52 @@ def print_status(state: dict[str, Any]) -> None:
         _print_quality(state["quality"])
     sizes = ", ".join(f"{name} {size / 1e6:,.1f} MB" for name, size in state["disk_bytes"].items())
     click.echo(f"Disk: {sizes}")
+
+
+def _print_accounting(state: dict[str, Any]) -> None:
+    """Received = accepted + duplicate + rejected + suppressed: in all, by reason, day, batch and file."""
+    accounting = state["accounting"]
+    click.echo(
+        f"Received {accounting['received']:,} = accepted {accounting['accepted']:,} + duplicate "
+        f"{accounting['duplicate']:,} + rejected {accounting['rejected']:,} + suppressed "
+        f"{accounting['suppressed']:,}"
+    )
+    for reason, count in state["rejected_by_reason"].items():
+        click.echo(f"  rejected {count:,}: {reason}")
+    gaps = state["unaccounted"]
+    if lost := [f"day {day}" for day in gaps["days"]] + [f"file {file_id}" for file_id in gaps["file_ids"]]:
+        click.echo(f"Lines that are NOT accounted for: {', '.join(lost[:_GAPS_SHOWN])}")
+    for batch in state["last_batches"]:
+        click.echo(
+            f"  batch {batch['batch_id']}  {batch['loaded_at']}  {batch['file_count']} files, "
+            f"{batch['accepted_count']:,} of {batch['received_count']:,} lines accepted"
+        )
+    days, files = state["accounting_by_day"], state["last_files"]
+    if days:
+        click.echo(_equation("lines of the day", COUNTED))
+    for day in days[:_DAYS_SHOWN]:
+        click.echo(_counts_line(day["load_date"], day))
+    if len(days) > _DAYS_SHOWN:
+        click.echo(f"  … and {len(days) - _DAYS_SHOWN} earlier days: engagement status --json")
+    if files:
+        click.echo(_equation("lines of the file", COUNTED))
+    for file in files[:_FILES_SHOWN]:
+        kind = "" if file["file_kind"] == "events" else f" ({file['file_kind']})"
+        click.echo(f"{_counts_line(file['loaded_at'], file)}  {_fate_of(file)}  {file['file_name']}{kind}")
+
+
+def _counts_line(name: str, row: dict[str, Any]) -> str:
+    return _equation(name, [f"{row[f'{word}_count']:,}" for word in COUNTED])
+
+
+def _equation(name: str, texts: Sequence[str]) -> str:
+    """`name`, then received = accepted + duplicate + rejected + suppressed, as counts or as these words."""
+    received, *fates = (f"{text:>10}" for text in texts)
+    return f"  {name:<20}{received} = {' + '.join(fates)}"
+
+
+def _fate_of(file: dict[str, Any]) -> str:
+    return f"{file['status']}: {file['refused_reason']}" if file["refused_reason"] else str(file["status"])
 
 
 def _print_quality(quality: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """The state of an installation, read from the current publication and the folders; never the warehouse.
 
-Not here: printing (`printing.py`).
+Not here: printing (`printing.py`), the queries about lines (`line_accounting.py`).
 """
 
 import os
@@ -12,13 +12,29 @@ from typing import Any, Final
 import duckdb
 
 from orchestration.erasure_requests import request_state
+from orchestration.line_accounting import (
+    line_totals,
+    lines_by_day,
+    newest_files,
+    rejected_by_reason,
+    unaccounted,
+)
 from orchestration.micro_batch import LandingMissing, view_pending
 from orchestration.publication import MARTS_FILE, current_manifest
 from orchestration.quality import last_results
 from orchestration.settings import Settings
 
-_LAST_FILES: Final = 10
+# As JSON; the text shows some of them. Older ones are in marts.event_files.
+_LAST_FILES: Final = 1000
 _LAST_BATCHES: Final = 5
+_NOTHING_LOADED: Final[dict[str, Any]] = {
+    "accounting": None,
+    "accounting_by_day": [],
+    "unaccounted": {"days": [], "file_ids": []},
+    "rejected_by_reason": {},
+    "last_batches": [],
+    "last_files": [],
+}
 
 
 def state_of(settings: Settings, now: datetime) -> dict[str, Any]:
@@ -38,10 +54,7 @@ def state_of(settings: Settings, now: datetime) -> dict[str, Any]:
     return {
         "publication": publication,
         "landing": _landing(settings),
-        "accounting": _accounting(marts) if marts else None,
-        "rejected_by_reason": _rejected(marts) if marts else {},
-        "last_batches": _batches(marts) if marts else [],
-        "last_files": _files(marts) if marts else [],
+        **_lines(marts),
         "quality": _quality(settings),
         "erasures": request_state(settings, now),
         "disk_bytes": {
@@ -85,46 +98,37 @@ def _landing(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _accounting(marts: Path) -> dict[str, int]:
-    names = ("received", "accepted", "duplicate", "rejected", "suppressed")
-    sums = ", ".join(f"coalesce(sum({name}_count), 0)::bigint as {name}" for name in names)
-    return _rows(marts, f"select {sums} from marts.ingestion_daily")[0]
-
-
-def _rejected(marts: Path) -> dict[str, int]:
-    rows = _rows(
-        marts,
-        """select reason, sum(rejected_count)::bigint as rejected_count from marts.rejected_daily
-        group by all order by rejected_count desc, reason""",
-    )
-    return {row["reason"]: row["rejected_count"] for row in rows}
-
-
-def _files(marts: Path) -> list[dict[str, Any]]:
-    rows = _rows(
-        marts,
-        f"""select loaded_at, file_name, status, received_count, accepted_count, duplicate_count,
-            rejected_count, suppressed_count
-        from marts.event_files order by file_id desc limit {_LAST_FILES}""",
-    )
-    return [{**row, "loaded_at": f"{row['loaded_at']:%Y-%m-%dT%H:%M:%SZ}"} for row in rows]
-
-
-def _batches(marts: Path) -> list[dict[str, Any]]:
-    rows = _rows(
-        marts,
-        f"""select batch_id, max(loaded_at) as loaded_at, count(*) as file_count,
-            sum(received_count)::bigint as received_count, sum(accepted_count)::bigint as accepted_count
-        from marts.event_files group by batch_id order by batch_id desc limit {_LAST_BATCHES}""",
-    )
-    return [{**row, "loaded_at": f"{row['loaded_at']:%Y-%m-%dT%H:%M:%SZ}"} for row in rows]
-
-
-def _rows(marts: Path, query: str) -> list[dict[str, Any]]:
+def _lines(marts: Path | None) -> dict[str, Any]:
+    """What the current publication says of loaded lines."""
+    if marts is None:
+        return _NOTHING_LOADED
     with duckdb.connect(str(marts), read_only=True) as connection:
-        cursor = connection.execute(query)
-        names = [column[0] for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        return {
+            "accounting": line_totals(connection),
+            "accounting_by_day": lines_by_day(connection),
+            "unaccounted": unaccounted(connection),
+            "rejected_by_reason": rejected_by_reason(connection),
+            "last_batches": _batches(connection),
+            "last_files": newest_files(connection, _LAST_FILES),
+        }
+
+
+def _batches(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    rows = connection.execute(
+        f"""select batch_id, max(loaded_at), count(*), sum(received_count)::bigint,
+            sum(accepted_count)::bigint
+        from marts.event_files group by batch_id order by batch_id desc limit {_LAST_BATCHES}"""
+    ).fetchall()
+    return [
+        {
+            "batch_id": batch_id,
+            "loaded_at": f"{loaded_at:%Y-%m-%dT%H:%M:%SZ}",
+            "file_count": file_count,
+            "received_count": received_count,
+            "accepted_count": accepted_count,
+        }
+        for batch_id, loaded_at, file_count, received_count, accepted_count in rows
+    ]
 
 
 def _folder_bytes(folder: Path) -> int:

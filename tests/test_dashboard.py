@@ -248,6 +248,8 @@ def test_the_accounting_is_on_the_page_about_data_quality(home) -> None:
     assert figures(app)["Lines accepted"] == ("16", "76.2%")
     assert "the sum is exact" in texts(app)
     assert "Bots in this period: 1 session" in texts(app)
+    days = next(found.value for found in app.dataframe if "Day" in found.value).to_dict("records")
+    assert [tuple(row.values())[1:] for row in days] == [(21, 16, 2, 2, 1)]
 
 
 def test_a_line_that_got_lost_is_an_alarm(home) -> None:

@@ -2,13 +2,20 @@
 
 import json
 import shutil
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
+from app import accounting
+from app.publications import current_publication
+from app.scope import EVERYTHING
+from orchestration.settings import load_settings
 from tests.commands import engagement, printed_json
+from tests.event_lines import event, lines
 from tests.recount import headline_figures, read_events
 
 pytestmark = pytest.mark.end_to_end
@@ -170,12 +177,40 @@ def test_an_empty_landing_folder_is_nothing_to_load(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
-def test_a_file_that_is_no_json_is_refused_and_the_others_are_loaded(tmp_path: Path) -> None:
-    home = tmp_path / "home"
+# Of the three lines of b.ndjson the first is the content that a.ndjson has twice, the last is of a person
+# whose opt-out it is.
+HAND_COUNTED = {
+    "a.ndjson": lines(
+        event(), event(), event(eventId="e2"), event(eventId="e3", capsuleId="capsule-b"),
+        event(eventId="e4", sessionId=""), event("click", eventId="e5", capsuleId="capsule-b"),
+    ) + b"no json\n\n{\n",
+    "b.ndjson": lines(
+        event(), event(eventId="e6"), event(eventId="e7", sessionId="s", metadata={"optOut": True})
+    ),
+}  # fmt: skip
+# received, accepted, duplicate, rejected, suppressed
+OF_FILES = {"a.ndjson": [8, 3, 1, 4, 0], "b.ndjson": [3, 1, 1, 0, 1]}
+OF_CAPSULES = {"capsule-a": [7, 3, 2, 1, 1], "capsule-b": [2, 1, 0, 1, 0], None: [2, 0, 0, 2, 0]}
+OF_REASONS = {"not_json": 2, "blank_field": 1, "unknown_event_type": 1}
+IN_ALL = [11, 4, 2, 4, 1]
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A home where good, dirty and refused files were loaded at once, and what the load said."""
+    home = tmp_path_factory.mktemp("mixed") / "home"
     (home / "landing").mkdir(parents=True)
     (home / "landing" / "picture.json").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
     shutil.copy(FIXTURES / "conversations" / "2018-04-29.ndjson.gz", home / "landing")
-    done = engagement(home, "load", settings=ANY_AGE)
+    for name, content in HAND_COUNTED.items():
+        (home / "landing" / name).write_bytes(content)
+    return home, engagement(home, "load", settings=ANY_AGE)
+
+
+def test_a_file_that_is_no_json_is_refused_and_the_others_are_loaded(
+    mixed: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    home, done = mixed
     assert done.returncode == 1
     assert (
         "Refused picture.json: no line of it is JSON; event files hold one JSON object a line" in done.stderr
@@ -186,3 +221,58 @@ def test_a_file_that_is_no_json_is_refused_and_the_others_are_loaded(tmp_path: P
     )
     # Three conversations of that day; the fourth session of the whole set began the day before.
     assert published["metrics"]["view_count"]["value"] == 3
+
+
+def counts_of(row: Mapping[str, Any]) -> list[int]:
+    return [row[f"{name}_count"] for name in ("received", "accepted", "duplicate", "rejected", "suppressed")]
+
+
+def test_the_accounting_is_the_same_wherever_it_is_shown(
+    mixed: tuple[Path, subprocess.CompletedProcess[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, _ = mixed
+    # All lines of the real file are accepted; 21 by a look at it.
+    real = read_events([FIXTURES / "conversations" / "2018-04-29.ndjson.gz"])
+    assert len(real) == 21
+    of_day = [IN_ALL[0] + len(real), IN_ALL[1] + len(real), *IN_ALL[2:]]
+    of_files = OF_FILES | {
+        "2018-04-29.ndjson.gz": [len(real), len(real), 0, 0, 0], "picture.json": [0, 0, 0, 0, 0],
+    }  # fmt: skip
+    status = printed_json(home, "status")
+    assert list(status["accounting"].values()) == of_day
+    (day,) = status["accounting_by_day"]
+    assert (counts_of(day), day["rejected_by_reason"]) == (of_day, OF_REASONS)
+    assert status["rejected_by_reason"] == OF_REASONS
+    assert {file["file_name"]: counts_of(file) for file in status["last_files"]} == of_files
+    assert status["unaccounted"] == {"days": [], "file_ids": []}
+
+    daily = printed_json(home, "sql", "select * from marts.ingestion_daily where capsule_id is null "
+                                      "or capsule_id like 'capsule-_'")  # fmt: skip
+    assert {row["capsule_id"]: counts_of(row) for row in daily} == OF_CAPSULES
+
+    publication = current_publication(home / "published", EVERYTHING)
+    assert list(accounting.load_totals(publication).values()) == of_day
+    assert [counts_of(row) for row in accounting.load_days(publication)] == [of_day]
+    assert {row["file_name"]: counts_of(row) for row in accounting.event_files(publication)} == of_files
+    reasons = {row["reason"]: row["rejected_count"] for row in accounting.rejected_reasons(publication)}
+    assert reasons == OF_REASONS
+
+    for name, value in load_settings(home=home).environment().items():
+        monkeypatch.setenv(name, value)
+    with dg.DagsterInstance.get() as instance:
+        events, files, published = (
+            instance.get_latest_materialization_event(dg.AssetKey(key)).asset_materialization.metadata
+            for key in (["raw", "events"], ["raw", "event_files"], ["publication"])
+        )
+    names = ("received", "accepted", "duplicate", "rejected", "suppressed")
+    assert [events[f"{name}_count"].value for name in names] == of_day
+    assert {key: found.value for key, found in events.items() if key.startswith("rejected: ")} == {
+        f"rejected: {reason}": count for reason, count in OF_REASONS.items()
+    }
+    assert {
+        record.data["file_name"]: counts_of(record.data) for record in files["newest_files"].records
+    } == of_files
+    assert [published[f"{name}_lines"].value for name in names] == of_day
+    (record,) = published["lines_by_day"].records
+    assert counts_of(record.data) == of_day
+    assert record.data["rejected_by_reason"] == "not_json: 2, blank_field: 1, unknown_event_type: 1"

@@ -1,5 +1,8 @@
 """Data quality: is everything here, what was left out, and why."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
 from app.accounting import (
@@ -7,6 +10,7 @@ from app.accounting import (
     REJECTED_LINES_SHOWN,
     accounting_by_day,
     event_files,
+    load_days,
     load_totals,
     rejected_lines,
     rejected_reasons,
@@ -28,6 +32,16 @@ TIER_NAMES = {
     "daily": "Recognised for a day",
     "session": "One session only",
 }
+
+COUNT_COLUMNS = {
+    name_text(name): st.column_config.NumberColumn(format="localized") for name in ("received", *FATES)
+}
+
+
+def counts_of(row: Mapping[str, Any]) -> dict[str, int]:
+    """What became of the lines of a day or a file, as columns of a table."""
+    return {name_text(name): row[f"{name}_count"] for name in ("received", *FATES)}
+
 
 # A longer table scrolls within this height.
 ROWS_OF_A_TABLE = 10
@@ -74,6 +88,16 @@ with card("Lines by day of loading"):
             )
         else:
             st.markdown("Nothing has been loaded yet.")
+        if lines:
+            st.dataframe(
+                [
+                    {"Day": row["load_date"], **counts_of(row)}
+                    for row in reversed(ask(load_days, view.publication))
+                ],
+                hide_index=True,
+                column_config=COUNT_COLUMNS,
+                alt="Lines by day of loading: received, accepted, duplicate, rejected, suppressed",
+            )
 
 with st.grid(2, min_column_width=320):
     with card("Why lines were rejected"):
@@ -118,11 +142,7 @@ with card("Files", "The newest first."):
                 {
                     "File": row["file_name"],
                     "Status": name_text(row["status"]),
-                    "Received": row["received_count"],
-                    "Accepted": row["accepted_count"],
-                    "Duplicate": row["duplicate_count"],
-                    "Rejected": row["rejected_count"],
-                    "Suppressed": row["suppressed_count"],
+                    **counts_of(row),
                     "Loaded (UTC)": row["loaded_at"],
                 }
                 for row in ask(event_files, view.publication)
@@ -130,10 +150,7 @@ with card("Files", "The newest first."):
             hide_index=True,
             column_config={
                 "File": st.column_config.TextColumn(width="medium"),
-                **{
-                    name: st.column_config.NumberColumn(format="localized")
-                    for name in ("Received", "Accepted", "Duplicate", "Rejected", "Suppressed")
-                },
+                **COUNT_COLUMNS,
                 "Loaded (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),
             },
             alt="Files with their accounting",
