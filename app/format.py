@@ -39,6 +39,11 @@ def number_text(value: Number | None) -> str:
     return text.rstrip("0").rstrip(".").replace("-", MINUS) if "." in text else text
 
 
+def decimal_text(value: Number | None) -> str:
+    """A mean or median of counts, always with two decimals: 4.80 beside 4.51."""
+    return NOTHING if value is None else f"{value:,.2f}".replace("-", MINUS)
+
+
 def score_text(value: Number | None) -> str:
     """A score between 0 and 1, always with two decimals so that a column reads well."""
     return NOTHING if value is None else f"{value:.2f}"
@@ -82,7 +87,7 @@ def value_text(value: Number | None, unit: Unit) -> str:
     """A metric's value in its unit."""
     written = {
         "count": count_text,
-        "number": number_text,
+        "number": decimal_text,
         "rate": rate_text,
         "seconds": duration_text,
         "money": number_text,

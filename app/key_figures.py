@@ -4,8 +4,8 @@ Why it exists: every tab shows a metric the same way, with its definition one cl
 Not here: which metrics a tab shows (the pages), what they mean (`metrics.py`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import streamlit as st
 
@@ -26,13 +26,15 @@ from app.format import (
 from app.guards import trend_rows
 from app.metrics import METRICS_BY_ID, Metric
 from app.queries import Comparison, compare, metric_rows
-from app.trend_charts import trend, trend_points
+from app.trend_charts import by_weekday, trend, trend_points
 from app.view import View, filter_by
 
-DeltaColour = Literal["normal", "inverse", "off"]
-COLOUR_OF_GOOD: Final[dict[str, DeltaColour]] = {"up": "normal", "down": "inverse", "neutral": "off"}
-# Narrower cards would cut labels and earlier values: one column on a phone, four on a desk.
-CARD_WIDTH: Final = 220
+# Two cards fit beside each other on a phone of 390 pixels.
+CARD_WIDTH: Final = 150
+# Below it two pairs of cards stand under each other: never three in a row and one alone below.
+PAIR_WIDTH: Final = 420
+# A smaller change, in percent of the earlier value, is no verdict: it keeps the grey of the text around it.
+TRIVIAL_CHANGE: Final = 2.0
 CURRENCIES_SHOWN: Final = 4
 
 
@@ -45,14 +47,23 @@ def key_figures(view: View, metric_ids: Sequence[str], columns: int = 4) -> None
     # The bucket that is not over yet would always end the sparkline with a fall.
     whole = whole[:-1] if view.earlier.is_so_far and len(whole) > 3 else whole
     single = [METRICS_BY_ID[name] for name in metric_ids if METRICS_BY_ID[name].unit != "money"]
-    with st.grid(columns, min_column_width=CARD_WIDTH):
-        for metric in single:
-            change = found.figures[metric.id]
-            history = [row[metric.id] for row in whole]
-            before = value_text(change.previous, metric.unit)
+    for metric, cell in zip(single, card_wall(len(single), columns), strict=True):
+        change = found.figures[metric.id]
+        history = [row[metric.id] for row in whole]
+        before = value_text(change.previous, metric.unit)
+        with cell:
             _card(view, metric, value_text(change.value, metric.unit), before, change, history)
     if "revenue" in metric_ids and found.revenue:
         _revenue_cards(view, found, whole)
+
+
+def card_wall(count: int, columns: int = 4) -> Iterator[Any]:
+    """A place for each of `count` cards: four in a row on a desk, two where four do not fit."""
+    pairs = st.grid(columns // 2, min_column_width=PAIR_WIDTH)
+    for number in range(count):
+        if number % 2 == 0:
+            pair = pairs.grid(2, min_column_width=CARD_WIDTH, height="stretch")
+        yield pair
 
 
 def _revenue_cards(view: View, found: Comparison, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -71,16 +82,14 @@ def _card(
     view: View, metric: Metric, text: str, before: str, change: Change, history: Sequence[float | None]
 ) -> None:
     known = [value for value in history if value is not None]
-    delta = change_text(change, metric)
-    has_direction = delta[:1] in ("+", "−")
     is_compared = view.comparing != "none" and change.previous is not None
     st.metric(
         escape_markdown(metric.label),
         escape_markdown(text),
-        # A hyphen makes Streamlit point the arrow down; its own minus would not.
-        (delta.replace("−", "-") if is_compared else _no_change_text(view, change)),
-        delta_color=COLOUR_OF_GOOD[metric.good] if has_direction or delta == "new" else "off",
-        delta_arrow="auto" if has_direction else "off",
+        delta_text(change, metric) if is_compared else _no_change_text(view, change),
+        # The sparkline takes this colour: it shows a course, not a verdict.
+        delta_color="off",
+        delta_arrow="off",
         delta_description=("none before" if change.is_new else f"from {before}") if is_compared else None,
         chart_data=known if len(known) > 2 else None,
         chart_type="area" if metric.unit in ("count", "money") else "line",
@@ -88,6 +97,16 @@ def _card(
         border=True,
         height="stretch",
     )
+
+
+def delta_text(change: Change, metric: Metric) -> str:
+    """The change with its sign, in the colour of good or bad; grey when it is trivial or neither."""
+    text = escape_markdown(change_text(change, metric))
+    percent = 100.0 if change.is_new else change.change or 0
+    if metric.good == "neutral" or abs(percent) < TRIVIAL_CHANGE:
+        return text
+    rises = percent > 0
+    return f":{'green' if rises == (metric.good == 'up') else 'red'}[{text}]"
 
 
 def _no_change_text(view: View, change: Change) -> str | None:
@@ -156,15 +175,16 @@ def trend_chart(view: View, metric: Metric) -> None:
     is_compared = any(point["earlier"] is not None for point in points)
     behind = ", with the earlier period dashed" if is_compared else ""
     st.altair_chart(trend(points, metric, grain), alt=f"{metric.label} over time, {view.period_text}{behind}")
-    st.caption(trend_note(grain, is_compared, view.earlier.is_so_far))
+    st.caption(trend_note(grain, len(points), is_compared, view.earlier.is_so_far))
 
 
-def trend_note(grain: str, is_compared: bool, is_so_far: bool) -> str:
+def trend_note(grain: str, days: int, is_compared: bool, is_so_far: bool) -> str:
     """What a point and each kind of line of a trend stand for."""
     words = [f"Each point is {'an' if grain == 'hour' else 'a'} {grain}."]
-    words.append("Solid: this period. Dashed: the earlier one." if is_compared else "Solid: this period.")
+    dashed = "the earlier one, weekday by weekday" if by_weekday(grain, days) else "the earlier one"
+    words.append(f"Solid: this period. Dashed: {dashed}." if is_compared else "Solid: this period.")
     if is_so_far:
-        words.append("A dotted end with a hollow point is not over yet.")
+        words.append("The hollow point is not over yet.")
     return " ".join(words)
 
 

@@ -1,11 +1,12 @@
 """Charts over time. Pure functions of rows, so that a report draws the same picture.
 
-An earlier period is dashed, an unfinished part is dotted and ends in a hollow point: difference is never
-carried by colour alone.
+An earlier period is dashed; a part that is not over is a hollow point named "so far", which no line joins
+with the others: it would look like a fall. Difference is never carried by colour alone.
 Not here: Streamlit, queries, words about what a chart shows (the pages' `alt`).
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import altair as alt
@@ -15,6 +16,7 @@ from app.chart_parts import (
     EARLIER_PERIOD,
     STACK_HEIGHT,
     TREND_HEIGHT,
+    VALUE_COLOUR,
     Chart,
     Row,
     time_axis,
@@ -32,10 +34,11 @@ def trend_points(
     grain: str,
     is_so_far: bool,
 ) -> list[dict[str, Any]]:
-    """One point per bucket with the earlier period's beside it, matched by position."""
+    """One point per bucket with the earlier period's beside it: days by weekday, the others by position."""
     points = []
+    beside = _matched(rows, earlier_rows, grain)
     for index, row in enumerate(rows):
-        earlier = earlier_rows[index] if index < len(earlier_rows) else None
+        earlier = beside[index]
         is_last = index == len(rows) - 1
         points.append(
             {
@@ -47,15 +50,34 @@ def trend_points(
                 "earlier_text": value_text(earlier[metric.id], metric.unit) if earlier else "–",
                 "earlier_label": bucket_text(earlier[grain], grain) if earlier else "–",
                 "is_complete": not (is_last and is_so_far),
-                # Joins the last complete point with the unfinished one.
-                "is_tail": is_so_far and index >= len(rows) - 2,
+                "note": "so far",
+                "tone": "value",
             }
         )
     return points
 
 
+def by_weekday(grain: str, bucket_count: int) -> bool:
+    """Whether an earlier period lies beside this one by weekday: of days, from a week on."""
+    return grain == "day" and bucket_count >= 7
+
+
+def _matched(rows: Sequence[Row], earlier_rows: Sequence[Row], grain: str) -> list[Row | None]:
+    """The earlier bucket beside each one; None where there is no such one.
+
+    30 days back a Monday lies under a Wednesday, and every weekend would look like news: days are moved to
+    the nearest distance of whole weeks. At the ends up to three days then have nothing beside them.
+    """
+    by_position = [earlier_rows[index] if index < len(earlier_rows) else None for index in range(len(rows))]
+    if not earlier_rows or not by_weekday(grain, len(rows)):
+        return by_position
+    weeks = round((rows[0]["day"] - earlier_rows[0]["day"]).days / 7)
+    by_day = {row["day"]: row for row in earlier_rows}
+    return [by_day.get(row["day"] - timedelta(weeks=weeks)) for row in rows]
+
+
 def trend(points: Sequence[Row], metric: Metric, grain: str) -> Chart:
-    """The metric over time, the earlier period dashed behind it, an unfinished end dotted."""
+    """The metric over time, the earlier period dashed behind it; an unfinished end is a point by itself."""
     has_earlier = any(point["earlier"] is not None for point in points)
     base = alt.Chart(values(points)).encode(x=time_axis(grain, len(points)))
     value = value_axis("value", metric.unit)
@@ -82,13 +104,12 @@ def trend(points: Sequence[Row], metric: Metric, grain: str) -> Chart:
     )
     # A layer without points would have no extent: Vega warns about it in the console.
     if any(not point["is_complete"] for point in points):
+        unfinished = base.transform_filter("!datum.is_complete")
         layers += [
-            base.transform_filter("datum.is_tail")
-            .mark_line(strokeWidth=2, strokeDash=[1, 3])
-            .encode(y=value),
-            base.transform_filter("!datum.is_complete")
-            .mark_point(size=60, filled=False, strokeWidth=2, opacity=1)
-            .encode(y=value),
+            unfinished.mark_point(size=60, filled=False, strokeWidth=2, opacity=1).encode(y=value),
+            unfinished.mark_text(align="right", dx=-9, fontSize=12).encode(
+                y=value, text="note:N", color=VALUE_COLOUR
+            ),
         ]
     shown_on_hover = alt.condition(hover, alt.value(1), alt.value(0))
     layers += [

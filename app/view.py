@@ -100,7 +100,7 @@ def choose_view(publication: Publication) -> View:
             key="capsules",
             format_func=lambda capsule_id: names.get(capsule_id, capsule_id),
             placeholder="All capsules",
-            width=320,
+            width=240,
             label_visibility="collapsed",
         )
         _more_filters(publication)

@@ -11,6 +11,9 @@ from streamlit.testing.v1 import AppTest
 
 from app import queries
 from app.answers import answers
+from app.comparison import compare_values
+from app.key_figures import delta_text
+from app.metrics import METRICS_BY_ID
 from app.publications import close_publications, open_cursor
 from tests.publication_fixture import TABLES, write_publication
 
@@ -38,6 +41,8 @@ def opened(page: str = "overview", **url: str) -> AppTest:
     return app
 
 
+# :green[+25%], with what Markdown would take for its own escaped.
+VERDICT = re.compile(r":(green|red)\[(.*)\]$")
 # `marts.x` and `reference.x` in the text of a statement.
 TABLE_READ = re.compile(r"\b(?:marts|reference)\.([a-z_]+)")
 
@@ -78,7 +83,17 @@ def test_the_exposure_of_a_page_names_the_tables_it_reads(home, monkeypatch, pag
 
 
 def figures(app: AppTest) -> dict[str, tuple[str, str]]:
-    return {metric.label: (metric.value, metric.delta) for metric in app.metric}
+    """Value and change of every card, the change without its colour and Markdown."""
+    return {
+        metric.label: (metric.value, VERDICT.sub(r"\2", metric.delta).replace("\\", ""))
+        for metric in app.metric
+    }
+
+
+def verdicts(app: AppTest) -> dict[str, str]:
+    """The colour of the change of every card; nothing for one that is no verdict."""
+    found = {metric.label: VERDICT.match(metric.delta) for metric in app.metric}
+    return {label: match[1] if match else "" for label, match in found.items()}
 
 
 def texts(app: AppTest) -> str:
@@ -93,7 +108,7 @@ def test_the_overview_shows_the_week_beside_the_one_before(home) -> None:
     assert found["Sessions"] == ("4", "+100%")
     assert found["Engagement rate"] == ("75.0%", "+25 points")
     assert found["Conversations"] == ("2", "+100%")
-    assert found["Turns per conversation"] == ("2", "no change")
+    assert found["Turns per conversation"] == ("2.00", "no change")
     assert found["Time on capsule"] == ("1 min 2 s", "+25%")
     assert found["Conversion rate"] == ("66.7%", "+66.7 points")
 
@@ -110,9 +125,36 @@ def test_figures_of_conversions_include_revenue_by_currency(home) -> None:
 def test_fewer_bounces_are_shown_as_good(home) -> None:
     write_publication(home / "published")
     app = opened("engagement", **WEEK)
-    bounce = next(metric for metric in app.metric if metric.label == "Bounce rate")
-    assert (bounce.value, bounce.delta) == ("25.0%", "-25 points")
-    assert bounce.proto.color == bounce.proto.MetricColor.GREEN
+    assert figures(app)["Bounce rate"] == ("25.0%", "−25 points")
+    assert verdicts(app)["Bounce rate"] == "green"
+
+
+def test_a_sparkline_is_grey_whatever_the_verdict(home) -> None:
+    write_publication(home / "published")
+    app = opened(**WEEK)
+    assert verdicts(app)["Views"] == "green"
+    assert {metric.proto.color for metric in app.metric} == {app.metric[0].proto.MetricColor.GRAY}
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "previous", "expected"),
+    [
+        ("view_count", 150, 100, ":green[\\+50%]"),
+        ("view_count", 50, 100, ":red[−50%]"),
+        # 1.9 % is no verdict; 2 % is one.
+        ("view_count", 1019, 1000, "\\+1.9%"),
+        ("view_count", 1020, 1000, ":green[\\+2%]"),
+        ("engagement_rate", 0.750, 0.754, "−0.4 points"),
+        ("bounce_rate", 0.25, 0.5, ":green[−25 points]"),
+        ("bounce_rate", 0.5, 0.25, ":red[\\+25 points]"),
+        ("lead_count", 1, 0, ":green[new]"),
+        ("unknown_visitor_count", 2, 1, "\\+100%"),
+        ("view_count", 3, 3, "no change"),
+    ],
+)
+def test_only_a_change_that_matters_is_called_good_or_bad(metric, value, previous, expected) -> None:
+    found = METRICS_BY_ID[metric]
+    assert delta_text(compare_values(value, previous, is_rate=found.unit == "rate"), found) == expected
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -183,10 +225,10 @@ def test_an_unfinished_period_says_so(home) -> None:
 def test_a_trend_says_what_its_points_and_lines_are(home, page) -> None:
     write_publication(home / "published")
     week = texts(opened(page, **WEEK))
-    assert "Each point is a day. Solid: this period. Dashed: the earlier one." in week
+    assert "Each point is a day. Solid: this period. Dashed: the earlier one, weekday by weekday." in week
     assert "hollow" not in week
     year = texts(opened(page, period="12m"))
-    assert "Each point is a week. Solid: this period. A dotted end with a hollow point" in year
+    assert "Each point is a week. Solid: this period. The hollow point is not over yet." in year
 
 
 def test_a_ranking_says_what_it_counts(home) -> None:

@@ -1,10 +1,11 @@
 """Pictures of every tab of a running dashboard, light and dark, wide and narrow: for the README and for eyes.
 
-python -m tests.browser.take_pictures http://127.0.0.1:8501 docs/pictures --wide-only
+python -m tests.browser.take_pictures http://127.0.0.1:8501 docs/pictures --widths 1440
 """
 
 import argparse
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
@@ -17,7 +18,7 @@ PAGES = {
     "conversions": "conversions",
     "data-quality": "data_quality",
 }
-WIDE, NARROW = 1440, 390
+WIDE, MIDDLE, NARROW = 1440, 1024, 390
 
 
 def settle(page: Page) -> None:
@@ -33,7 +34,12 @@ def settle(page: Page) -> None:
 
 
 def take_pictures(
-    address: str, folder: Path, widths: tuple[int, ...], schemes: tuple[str, ...], query: str = ""
+    address: str,
+    folder: Path,
+    widths: Sequence[int],
+    schemes: Sequence[str],
+    pages: Sequence[str] = tuple(PAGES),
+    query: str = "",
 ) -> list[Path]:
     """One PNG a page, scheme and width, as tall as the page; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -46,9 +52,9 @@ def take_pictures(
         for scheme in schemes:
             for width in widths:
                 page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-                for name, path in PAGES.items():
+                for name in pages:
                     page.set_viewport_size({"width": width, "height": 900})
-                    page.goto(f"{address}/{path}{query}")
+                    page.goto(f"{address}/{PAGES[name]}{query}")
                     settle(page)
                     height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
                     page.set_viewport_size({"width": width, "height": int(height) + 60})
@@ -65,12 +71,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("address")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--wide-only", action="store_true")
+    parser.add_argument("--widths", type=int, nargs="+", default=[WIDE, MIDDLE, NARROW])
+    parser.add_argument("--schemes", nargs="+", default=["light", "dark"])
+    parser.add_argument("--pages", nargs="+", choices=PAGES, default=list(PAGES))
     parser.add_argument("--query", default="", help="filters, such as ?period=90d")
     arguments = parser.parse_args()
-    widths = (WIDE,) if arguments.wide_only else (WIDE, NARROW)
-    schemes = ("light", "dark")
-    for path in take_pictures(arguments.address, arguments.folder, widths, schemes, arguments.query):
+    for path in take_pictures(
+        arguments.address,
+        arguments.folder,
+        arguments.widths,
+        arguments.schemes,
+        arguments.pages,
+        arguments.query,
+    ):
         print(path)
 
 

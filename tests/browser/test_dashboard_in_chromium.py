@@ -138,6 +138,8 @@ def visit(server, chromium, request) -> Iterator[Visit]:
 
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+DESK = {"viewport": {"width": 1440, "height": 900}}
+LAPTOP = {"viewport": {"width": 1024, "height": 768}}
 DARK = {"viewport": {"width": 1440, "height": 900}, "color_scheme": "dark"}
 
 
@@ -169,7 +171,7 @@ def test_a_chosen_period_is_written_into_the_address(visit: Visit) -> None:
     visit.page.get_by_text("10 to 16 March 2026").first.wait_for(timeout=10_000)
 
 
-@pytest.mark.parametrize("visit", [PHONE, DARK], indirect=True, ids=["phone", "dark"])
+@pytest.mark.parametrize("visit", [PHONE, LAPTOP, DARK], indirect=True, ids=["phone", "laptop", "dark"])
 def test_no_page_is_wider_than_its_screen(visit: Visit) -> None:
     for name in PAGES:
         visit.open(f"{name}?{WEEK}")
@@ -180,6 +182,30 @@ def test_no_page_is_wider_than_its_screen(visit: Visit) -> None:
         )
         assert widths == [0, 0], name
     assert visit.complaints == []
+
+
+@pytest.mark.parametrize(
+    ("visit", "in_a_row"),
+    [(DESK, 4), (LAPTOP, 4), (PHONE, 2)],
+    indirect=["visit"],
+    ids=["desk", "laptop", "phone"],
+)
+def test_key_figures_stand_in_full_rows(visit: Visit, in_a_row: int) -> None:
+    visit.open(f"?{WEEK}")
+    cards = visit.page.get_by_test_id("stMetric")
+    cards.nth(7).wait_for(timeout=15_000)
+    tops = [round(cards.nth(number).bounding_box()["y"]) for number in range(8)]
+    assert [tops.count(top) for top in sorted(set(tops))] == [in_a_row] * (8 // in_a_row)
+    heights = {round(cards.nth(number).bounding_box()["height"]) for number in range(8)}
+    assert max(heights) - min(heights) <= 1
+
+
+@pytest.mark.parametrize("visit", [DESK, LAPTOP], indirect=True, ids=["desk", "laptop"])
+def test_the_filters_are_one_row(visit: Visit) -> None:
+    visit.open(f"?{WEEK.replace('from', 'period=30d&from')}")
+    row = visit.page.locator(".st-key-filters")
+    row.get_by_role("button", name="Compare and bots").wait_for(timeout=15_000)
+    assert row.bounding_box()["height"] < 60
 
 
 @pytest.mark.parametrize("visit", [DARK], indirect=True, ids=["dark"])
