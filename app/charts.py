@@ -178,7 +178,7 @@ def curve(rows: Sequence[Row]) -> Chart:
 
 
 def intervals(rows: Sequence[Row], label: str, title: str) -> Chart:
-    """Rates with the range they lie in with 95 % certainty; hollow where there are too few visitors."""
+    """Rates with the range they lie in with 95% certainty; hollow where there are too few visitors."""
     shown = [
         {
             **row,
@@ -200,7 +200,7 @@ def intervals(rows: Sequence[Row], label: str, title: str) -> Chart:
         tooltip=[
             alt.Tooltip(f"{label}:N", title=" "),
             alt.Tooltip("text:N", title=title),
-            alt.Tooltip("range_text:N", title="With 95 % certainty"),
+            alt.Tooltip("range_text:N", title="With 95% certainty"),
             alt.Tooltip("converting_visitor_count:Q", title="Converting visitors", format=",d"),
             alt.Tooltip("visitor_count:Q", title="Visitors", format=",d"),
         ],

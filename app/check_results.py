@@ -4,8 +4,11 @@ Not here: what is checked (`orchestration/quality.py` writes the file), Streamli
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from app.format import number_text, rate_text
 
 
 def last_checks(folder: Path) -> dict[str, Any] | None:
@@ -16,3 +19,28 @@ def last_checks(folder: Path) -> dict[str, Any] | None:
         return {name: kind(found[name]) for name, kind in wanted.items()}
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+VERDICTS: Final = {True: "holds", False: "does not hold", None: "too few lines to tell"}
+
+
+def check_rows(checks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Checks as a reader sees them, those that do not hold first; shares in the direction of the sentence."""
+    worst_first = sorted(checks, key=lambda one: (one["passed"] is not False, one["passed"] is None))
+    return [
+        {
+            "Result": VERDICTS[one["passed"]],
+            "What is expected": one["sentence"],
+            "Found": _found_text(one),
+            "Lines": one["line_count"],
+        }
+        for one in worst_first
+    ]
+
+
+def _found_text(one: Mapping[str, Any]) -> str:
+    # Results of an older release know only the share that holds.
+    stated = one.get("stated", one["found"])
+    if stated is not None and one["name"] == "day_volume_is_usual":
+        return f"{number_text(stated)} times"
+    return rate_text(stated)

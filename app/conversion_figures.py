@@ -22,8 +22,17 @@ MODELS: Final[Mapping[str, str]] = {
     "last": "Last touch",
     "first": "First touch",
     "linear": "All touches alike",
-    "position_based": "First and last 40 % each",
+    "position_based": "First and last 40% each",
     "time_decay": "Halved every seven days",
+}
+# As a heading of a column that is not wide.
+MODEL_NAMES: Final[Mapping[str, str]] = {
+    "last_non_direct": "Last, not direct",
+    "last": "Last touch",
+    "first": "First touch",
+    "linear": "Shared evenly",
+    "position_based": "Both ends more",
+    "time_decay": "Newer more",
 }
 _FUNNEL: Final = Source(
     "fct_funnel_steps", "entry_date", "date_trunc('hour', entered_at)", SESSION_DIMENSIONS
@@ -34,7 +43,7 @@ _TOUCH_KEYS: Final = ("channel", "source", "campaign")
 def conversion_rates(
     publication: Publication, selection: Selection, by: str = "conversion_type"
 ) -> list[dict[str, Any]]:
-    """Per value of `by`: converting visitors, visitors, rate, 95 % interval, and whether these are too few.
+    """Per value of `by`: converting visitors, visitors, rate, 95% interval, and whether these are too few.
 
     Along a kind of conversion or CTA the rate is over all visitors of the selection. Largest first.
     """

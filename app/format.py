@@ -50,8 +50,12 @@ def score_text(value: Number | None) -> str:
 
 
 def rate_text(value: Number | None) -> str:
-    """0.1234 is 12.3%."""
-    return NOTHING if value is None else f"{value * 100:.1f}%"
+    """0.1234 is 12.3%. What is rare is not written as never, what is frequent not as always."""
+    if value is None:
+        return NOTHING
+    if 0 < value < 0.0005:
+        return "under 0.1%"
+    return "over 99.9%" if 0.9995 <= value < 1 else f"{value * 100:.1f}%"
 
 
 def duration_text(seconds: Number | None) -> str:

@@ -71,8 +71,8 @@ _TIME_LAG: Final = (
 )
 _CONVERTING: Final = (
     "Google Analytics 4 has a rate per session and one per user, and its user count is estimated; shops "
-    "often divide orders by sessions, which passes 100 % when people buy twice. Here people are divided by "
-    "people: never above 1, with a 95 % interval where it is broken down."
+    "often divide orders by sessions, which passes 100% when people buy twice. Here people are divided by "
+    "people: never above 1, with a 95% interval where it is broken down."
 )
 
 NOTES: Final[Mapping[str, Note]] = {
@@ -154,16 +154,16 @@ NOTES: Final[Mapping[str, Note]] = {
     ),
     "video_play_count": Note("distinct play ids, else (session, content item)"),
     "video_completion_rate": Note(
-        "plays with ≥ 95 % watched / plays",
+        "plays with ≥ 95% watched / plays",
         "Google Analytics 4 sends `video_complete` when the end is reached, also by a jump to it. Here "
-        "the union of the watched intervals must cover 95 % of the video.",
+        "the union of the watched intervals must cover 95% of the video.",
     ),
     "video_watched_seconds_avg": Note("Σ watched seconds / plays of which they are known"),
     "cta_impression_count": Note("interactions with action = cta_impression"),
     "cta_click_count": Note("interactions with action = cta_click"),
     "cta_click_through_rate": Note(
         "clicks / impressions, or sessions with a click / sessions with a view, per capsule",
-        "Advertising tools divide clicks by impressions, and pass 100 % when clicks are sent twice or "
+        "Advertising tools divide clicks by impressions, and pass 100% when clicks are sent twice or "
         "impressions are lost. Here clicks beyond the impressions of a capsule are left out, and a capsule "
         "that sends no impressions is measured by its sessions. The basis (impressions, sessions or, of "
         "several capsules, mixed) stands beside the rate; it follows from days and capsules, never from a "

@@ -260,7 +260,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     ),
     Metric(
         "video_completion_rate", "Video completion rate", "rate", "up",
-        "Plays of which 95 % was watched divided by all plays; skipping to the end is not "
+        "Plays of which 95% was watched divided by all plays; skipping to the end is not "
         "watching.",
         Measure(
             "videos", ratio("count(*) filter (where is_completed)", "count(*)"), is_additive=False

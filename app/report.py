@@ -15,7 +15,7 @@ from app.about import about_view, capsules_text
 from app.breakdowns import capsule_names, drawn_buckets, grain_of
 from app.chart_parts import Chart
 from app.content_figures import idle_content, video_items
-from app.conversion_figures import MODELS, attributed_revenue, conversion_rates, funnel_steps
+from app.conversion_figures import MODEL_NAMES, attributed_revenue, conversion_rates, funnel_steps
 from app.figure_rows import figure_texts
 from app.format import (
     count_text,
@@ -276,7 +276,7 @@ def _conversions(asked: _Asked) -> list[Block]:
         ],
     )  # fmt: skip
     blocks += _table(
-        "Conversion rate by kind, with its 95 % interval",
+        "Conversion rate by kind, with its 95% interval",
         [
             {
                 "Kind": name_text(row["conversion_type"]),
@@ -295,9 +295,9 @@ def _conversions(asked: _Asked) -> list[Block]:
 
 
 def attribution_texts(publication: Publication, selection: Selection) -> list[dict[str, str]]:
-    """One row per channel and currency, one column per model, as people read money."""
+    """One row per channel and currency that has any credit, one column per model, as people read money."""
     credits: dict[tuple[str, str], dict[str, float]] = {}
-    for model in MODELS:
+    for model in MODEL_NAMES:
         for row in attributed_revenue(publication, selection, model):
             if row["currency"] is not None:
                 key = row["currency"], row["channel"] or "unknown"
@@ -306,8 +306,9 @@ def attribution_texts(publication: Publication, selection: Selection) -> list[di
     return [
         {"Channel": name_text(channel)}
         | {
-            name_text(model): money_text(credits[currency, channel].get(model, 0.0), currency)
-            for model in MODELS
+            name: money_text(credits[currency, channel].get(model, 0.0), currency)
+            for model, name in MODEL_NAMES.items()
         }
         for currency, channel in ranked
+        if any(credits[currency, channel].values())
     ]

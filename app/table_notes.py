@@ -84,7 +84,7 @@ TABLE_NOTES: Final[tuple[TableNote, ...]] = (
         "The union of the intervals that were played, over the length; where no positions are sent, the "
         "largest percent.",
         "length of ∪ [from, to] / duration",
-        "Players and tag managers report the furthest position reached, which a jump to the end makes 100 %.",
+        "Players and tag managers report the furthest position reached, which a jump to the end makes 100%.",
     ),
     TableNote(
         "Unused and cold content",
@@ -100,7 +100,7 @@ TABLE_NOTES: Final[tuple[TableNote, ...]] = (
         "insights",
         ("metric", "sentence", "p_value", "evidence"),
         "What changed on a capsule in the last seven whole days against the seven before: only what passes a "
-        "test of significance at 1 %, corrected for the number of tests, with at least 30 sessions on both "
+        "test of significance at 1%, corrected for the number of tests, with at least 30 sessions on both "
         "sides. With it: the part of the audience that explains it, and what to do.",
         "z = difference of the means / its standard error; two-sided p × number of tests < 0.01",
         "Tools commonly show every change beyond a fixed percentage; in small audiences most of these are "

@@ -23,7 +23,7 @@ from orchestration.settings import Settings
 
 Severity = Literal["warn", "error"]
 
-# A share of fewer lines than this is chance: one bad line in ten is not "10 % rejected".
+# A share of fewer lines than this is chance: one bad line in ten is not "10% rejected".
 FEWEST_LINES: Final = 50
 # Runs kept in the summary: two days of hourly ones.
 KEPT_RUNS: Final = 48
@@ -52,16 +52,21 @@ class Expected:
     def sentence(self) -> str:
         """What is expected, its threshold included, so that the two cannot differ."""
         return self.text.format(
-            share=f"{self.at_least * 100:g} %",
-            rest=f"{(1 - self.at_least) * 100:.3g} %",
+            share=f"{self.at_least * 100:g}%",
+            rest=f"{(1 - self.at_least) * 100:.3g}%",
             allowed=self.allowed,
         )
 
+    @property
+    def states_rest(self) -> bool:
+        """Whether the sentence is about the lines that do not hold: at most so many are rejected."""
+        return "{rest}" in self.text
 
-def _complete(column: str) -> Expected:
+
+def _complete(column: str, name: str) -> Expected:
     return Expected(
         f"{column}_is_complete", f"has_{column}", (True,), 1.0, "error",
-        f"Every accepted event has its {column}.",
+        f"Every accepted event has {name}.",
     )  # fmt: skip
 
 
@@ -70,11 +75,11 @@ _VOLUME: Final = "day_volume_ratio"
 # Every threshold of the suite. `error` means a fault of ours or a sender that sends nonsense; `warn` means
 # that figures are right but say less. They are changed here; the README lists them.
 EXPECTED: Final[tuple[Expected, ...]] = (
-    _complete("event_key"),
-    _complete("capsule_id"),
-    _complete("client_session_key"),
-    _complete("occurred_at"),
-    _complete("event_date"),
+    _complete("event_key", "an identity of its own"),
+    _complete("capsule_id", "its capsule"),
+    _complete("client_session_key", "its session"),
+    _complete("occurred_at", "its moment"),
+    _complete("event_date", "its day"),
     Expected(
         "event_type_is_known", "event_type",
         ("view", "interaction", "conversion", "content_access", "custom"), 1.0, "error",
@@ -103,7 +108,7 @@ EXPECTED: Final[tuple[Expected, ...]] = (
     ),
     Expected(
         "devices_are_known", "is_known_device", (True,), 0.6, "warn",
-        "At least {share} of the views have a device that the seed device_types knows.",
+        "At least {share} of the views have a device of a known kind.",
     ),
     Expected(
         "countries_are_known", "is_known_country", (True,), 0.4, "warn",
@@ -126,6 +131,7 @@ class Judged:
     """What became of one expectation. `passed` is null when too few lines apply to judge it.
 
     `found`: the share that holds, or the ratio of volumes; `line_count`: the lines it applies to.
+    `stated`: the same in the direction of the sentence, as a share of lines or a ratio.
     """
 
     name: str
@@ -133,6 +139,7 @@ class Judged:
     severity: Severity
     passed: bool | None
     found: float | None
+    stated: float | None
     at_least: float
     line_count: int
 
@@ -276,7 +283,8 @@ def report_of(sample: BatchSample, verdicts: dict[str, bool], now: datetime) -> 
             one.sentence,
             one.severity,
             verdicts.get(one.name),
-            _found(sample, one),
+            found := _found(sample, one),
+            round(1 - found, 4) if found is not None and one.states_rest else found,
             one.at_least if one.column != _VOLUME else one.allowed[0],
             _applying(sample, one.column),
         )

@@ -99,6 +99,8 @@ def verdict(check: "Judged") -> str:
 
 
 def _found_text(check: "Judged") -> str:
-    if check.found is None:
+    if check.stated is None:
         return "–"
-    return f"{check.found:.2f} times" if check.name == "day_volume_is_usual" else f"{check.found * 100:.1f} %"
+    return (
+        f"{check.stated:.2f} times" if check.name == "day_volume_is_usual" else f"{check.stated * 100:.1f}%"
+    )

@@ -45,12 +45,12 @@ def test_a_rejected_line_can_be_looked_up_the_newest_first(home) -> None:
 
 def test_the_funnel_and_the_models_are_on_the_page_about_conversions(home) -> None:
     app = opened("conversions", **WEEK)
-    lost = [(row["Step"], row["Lost before the next"]) for row in table(app, "Step")]
+    lost = [(row["Step"], row["Lost after it"]) for row in table(app, "Step")]
     # Four sessions with a view, two with a message, one with a click. Without the seed of steps, which this
     # publication lacks, the last one that anybody took is the last.
     assert lost == [("view", "50.0%"), ("turn", "50.0%"), ("cta_click", "–")]
-    credits = table(app, "Time decay")
-    assert [(row["Channel"], row["Last non direct"], row["Linear"]) for row in credits] == [
+    credits = table(app, "Newer more")
+    assert [(row["Channel"], row["Last, not direct"], row["Shared evenly"]) for row in credits] == [
         ("Email", "49.90 EUR", "33.27 EUR"),
         ("Search", "0.00 EUR", "16.63 EUR"),
         ("Search", "10.00 USD", "10.00 USD"),
@@ -131,20 +131,28 @@ CHECKS = {
     "checks": [
         {"name": "a", "sentence": "Holds.", "passed": True, "found": 1.0, "line_count": 21},
         {"name": "b", "sentence": "Fails.", "passed": False, "found": 0.25, "line_count": 20},
+        {"name": "c", "sentence": "At most 2% are rejected.", "passed": True, "found": 0.99,
+         "stated": 0.01, "line_count": 21},
+        {"name": "d", "sentence": "Few.", "passed": None, "found": None, "line_count": 3},
+        {"name": "day_volume_is_usual", "sentence": "Usual.", "passed": True, "found": 0.85,
+         "line_count": 1},
     ],
-}
+}  # fmt: skip
 
 
 def test_checks_that_fail_come_first(home) -> None:
     (home / "quality").mkdir()
     (home / "quality" / "results.json").write_text(json.dumps(CHECKS), encoding="utf-8")
     app = opened("data_quality", **WEEK)
-    assert "2 checks. 1 does not hold." in texts(app)
+    assert "5 checks. 1 does not hold." in texts(app)
     assert "Checked 2026-03-16 09:17 UTC: all 21 lines." in texts(app)
     rows = table(app, "What is expected")
     assert [(row["Result"], row["Found"]) for row in rows] == [
         ("does not hold", "25.0%"),
         ("holds", "100.0%"),
+        ("holds", "1.0%"),
+        ("holds", "0.85 times"),
+        ("too few lines to tell", "–"),
     ]
 
 

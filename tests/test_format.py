@@ -48,6 +48,10 @@ def test_numbers_keep_only_the_digits_that_tell_something() -> None:
     assert number_text(4.0) == "4"
     assert number_text(16.847) == "16.8"
     assert rate_text(0.1234) == "12.3%"
+    assert rate_text(12 / 148_119) == "under 0.1%"
+    assert (rate_text(0), rate_text(0.0005)) == ("0.0%", "0.1%")
+    assert rate_text(0.99991) == "over 99.9%"
+    assert (rate_text(1), rate_text(0.9994)) == ("100.0%", "99.9%")
     assert score_text(0.7) == "0.70"
 
 

@@ -133,9 +133,9 @@ BREAKING: dict[str, Callable[[], list[Row]]] = {
     "occurred_at_is_complete": lambda: spoil(good_rows(), 1, "view", occurred_at=None),
     "event_date_is_complete": lambda: spoil(good_rows(), 1, "view", event_date=None),
     "event_type_is_known": lambda: spoil(good_rows(), 1, "conversion", event_type="purchase"),
-    # 7 of 307 lines are 2.3 %.
+    # 7 of 307 lines are 2.3%.
     "few_lines_are_rejected": lambda: [*good_rows(), *(rejected() for _ in range(7))],
-    # 76 of 376 lines are 20.2 %; more than 2 % as well.
+    # 76 of 376 lines are 20.2%; more than 2% as well.
     "most_lines_are_readable": lambda: [*good_rows(), *(rejected() for _ in range(76))],
     "roles_are_known": lambda: spoil(good_rows(), 6, "interaction", role="other"),
     "actions_are_known": lambda: spoil(good_rows(), 11, "interaction", action="mesage", role=None),
@@ -369,7 +369,7 @@ def test_the_pages_fetch_nothing(settings: Settings) -> None:
         )
     front = (settings.quality / "data_docs" / "index.html").read_text(encoding="utf-8")
     assert "does not hold: warning" in front
-    assert "40.0 %" in front, "40 of 100 views have a device that is known"
+    assert "40.0%" in front, "40 of 100 views have a device that is known"
 
 
 def test_a_link_of_the_front_page_leads_to_a_page(settings: Settings) -> None:
@@ -420,8 +420,8 @@ def test_the_status_tells_what_does_not_hold(settings: Settings) -> None:
 
 def test_a_sentence_states_its_threshold() -> None:
     said = {one.name: one.sentence for one in EXPECTED}
-    assert said["few_lines_are_rejected"] == "At most 2 % of the lines are rejected."
-    assert said["devices_are_known"].startswith("At least 60 % of the views")
+    assert said["few_lines_are_rejected"] == "At most 2% of the lines are rejected."
+    assert said["devices_are_known"].startswith("At least 60% of the views")
     assert "0.3 to 3 times" in said["day_volume_is_usual"]
 
 

@@ -336,7 +336,7 @@ def test_an_incident_is_found_with_its_probability_and_who_makes_it(rows_of: Ask
     assert found == [
         (
             pytest.approx(5 * math.erfc(z / math.sqrt(2)), abs=2e-6), 5, "device", "mobile", 1.0,
-            "The bounce rate rose from 20.0 % to 60.0 % in seven days, mostly by device mobile.",
+            "The bounce rate rose from 20.0% to 60.0% in seven days, mostly on mobile.",
             "/engagement?from=2026-03-23&to=2026-03-29&capsule=news", date(2026, 3, 23),
         )
     ]  # fmt: skip

@@ -12,6 +12,8 @@ from app.key_figures import card, key_figures
 from app.tabs import FIGURES
 from app.view import current_view
 
+RIGHT = st.column_config.TextColumn(alignment="right")
+
 view = current_view()
 explain_no_events(view)
 
@@ -49,7 +51,7 @@ with card("Content items", "Opened by people; citations by the assistant are cou
                         for name in ("Sessions", "Visitors", "Citations")
                     },
                     "Relevance": st.column_config.TextColumn(
-                        help="Mean relevance score from 0 to 1, where one was sent."
+                        help="Mean relevance score from 0 to 1, where one was sent.", alignment="right"
                     ),
                 },
                 alt="Content items with accesses, sessions, visitors, citations and relevance",
@@ -81,6 +83,8 @@ with card("Searches", "E-mail addresses and long numbers are masked before anyth
                         max_value=max(row["search_count"] for row in searches),
                     ),
                     "Found nothing": st.column_config.NumberColumn(format="localized"),
+                    "Share without a result": RIGHT,
+                    "Led to content": RIGHT,
                 },
                 alt="Search queries with how often they were made and found nothing",
             )
@@ -109,7 +113,11 @@ with card("Videos", "A part that was skipped was not watched."):
                         for row in videos
                     ],
                     hide_index=True,
-                    column_config={"Plays": st.column_config.NumberColumn(format="localized")},
+                    column_config={
+                        "Plays": st.column_config.NumberColumn(format="localized"),
+                        "To the end": RIGHT,
+                        "Watched per play": RIGHT,
+                    },
                     alt="Videos with plays, completion rate and watched time",
                 )
         else:

@@ -5,7 +5,7 @@ import streamlit as st
 from app.answers import ask
 from app.breakdowns import cta_performance
 from app.charts import bars, intervals
-from app.conversion_figures import conversion_rates, funnel_steps
+from app.conversion_figures import MODEL_NAMES, MODELS, conversion_rates, funnel_steps
 from app.format import duration_text, name_text, rate_text
 from app.guards import explain_missing, explain_no_events, unfiltered_note
 from app.key_figures import (
@@ -32,40 +32,50 @@ key_figures(view, FIGURES["Conversions"])
 with card("Conversions over time"):
     trend_chart(view, METRICS_BY_ID["conversion_count"])
 
+with card("The way to a conversion", "Sessions that took every step up to this one, in this order."):
+    if not explain_missing(view, "Funnels", "fct_funnel_steps"):
+        scope = st.segmented_control(
+            "Within",
+            tuple(SCOPES),
+            default="session",
+            required=True,
+            format_func=SCOPES.__getitem__,
+            label_visibility="collapsed",
+            key="funnel_scope",
+            persist_state="session",
+        )
+        steps = ask(funnel_steps, view.publication, view.selection, scope)
+        chart_column, table_column = st.columns([1, 1], gap="large")
+        chart_column.altair_chart(
+            bars(steps, "label", "count", "Reached", with_share=True),
+            alt="Steps from the first view to a conversion with how many took each, and their share",
+        )
+        table_column.dataframe(
+            [
+                {
+                    "Step": row["label"],
+                    "Lost after it": rate_text(row["drop_off_rate"]),
+                    "Time to it": duration_text(
+                        row["median_seconds_to_step"] if row["step_number"] > 1 else None
+                    ),
+                }
+                for row in steps
+            ],
+            hide_index=True,
+            column_config={
+                "Lost after it": st.column_config.TextColumn(
+                    help="Share that took this step and not the next one.", alignment="right"
+                ),
+                "Time to it": st.column_config.TextColumn(
+                    help="Median time from the step before.", alignment="right"
+                ),
+            },
+            alt="Steps with the share that is lost and the median time",
+        )
+
 with st.grid(2, min_column_width=320):
-    with card("The way to a conversion", "Sessions that took every step up to this one, in this order."):
-        if not explain_missing(view, "Funnels", "fct_funnel_steps"):
-            scope = st.segmented_control(
-                "Within",
-                tuple(SCOPES),
-                default="session",
-                required=True,
-                format_func=SCOPES.__getitem__,
-                label_visibility="collapsed",
-                key="funnel_scope",
-                persist_state="session",
-            )
-            steps = ask(funnel_steps, view.publication, view.selection, scope)
-            st.altair_chart(
-                bars(steps, "label", "count", "Reached", with_share=True),
-                alt="Steps from the first view to a conversion with how many took each, and their share",
-            )
-            st.dataframe(
-                [
-                    {
-                        "Step": row["label"],
-                        "Lost before the next": rate_text(row["drop_off_rate"]),
-                        "Median time from the step before": duration_text(
-                            row["median_seconds_to_step"] if row["step_number"] > 1 else None
-                        ),
-                    }
-                    for row in steps
-                ],
-                hide_index=True,
-                alt="Steps with the share that is lost and the median time",
-            )
     with card(
-        "Conversion rate by kind", "Of all visitors. The line: the rate lies there with 95 % certainty."
+        "Conversion rate by kind", "Of all visitors. The line: the rate lies there with 95% certainty."
     ):
         rates = ask(conversion_rates, view.publication, view.selection)
         taken = [
@@ -76,7 +86,7 @@ with st.grid(2, min_column_width=320):
         if taken:
             st.altair_chart(
                 intervals(taken, "name", "Conversion rate"),
-                alt="Conversion rate by kind of conversion with its 95 % interval",
+                alt="Conversion rate by kind of conversion with its 95% interval",
             )
         else:
             st.markdown("Nobody converted in this period.")
@@ -88,17 +98,26 @@ with st.grid(2, min_column_width=320):
         ]
         st.altair_chart(
             intervals(by_channel, "name", "Conversion rate"),
-            alt="Conversion rate by channel with its 95 % interval",
+            alt="Conversion rate by channel with its 95% interval",
         )
-    with card("Time to the first conversion", "From the start of the session, and from the first touch."):
-        key_figures(view, TIMES, columns=2)
+
+with card("Time to the first conversion", "From the start of the session, and from the first touch."):
+    key_figures(view, TIMES)
 
 with card("Revenue by channel", "Six models side by side; the credits of a model add up to the revenue."):
     if not explain_missing(view, "Attribution models", "revenue_attribution"):
         credits = attribution_texts(view.publication, view.selection)
         if credits:
             unfiltered_note(view)
-            st.dataframe(credits, hide_index=True, alt="Revenue by channel in six attribution models")
+            st.dataframe(
+                credits,
+                hide_index=True,
+                column_config={
+                    name: st.column_config.TextColumn(help=MODELS[model], alignment="right")
+                    for model, name in MODEL_NAMES.items()
+                },
+                alt="Revenue by channel in six attribution models",
+            )
         else:
             st.markdown("No conversion in this period has a value.")
 
@@ -125,7 +144,8 @@ with card("Calls to action"):
                     "Clicks": st.column_config.NumberColumn(format="localized"),
                     "Click-through rate": st.column_config.TextColumn(
                         help="Clicks divided by impressions where the capsule sends any, else sessions "
-                        "with a click divided by sessions with a view."
+                        "with a click divided by sessions with a view.",
+                        alignment="right",
                     ),
                 },
                 alt="Calls to action with impressions, clicks and click-through rate",

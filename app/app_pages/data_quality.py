@@ -18,8 +18,8 @@ from app.accounting import (
 from app.answers import ask
 from app.breakdowns import bots_left_out
 from app.charts import bars
-from app.check_results import last_checks
-from app.format import count_text, counted, day_text, name_text, number_text, rate_text
+from app.check_results import check_rows, last_checks
+from app.format import count_text, counted, day_text, name_text, rate_text
 from app.guards import explain_missing
 from app.key_figures import card, ranking_rows
 from app.trend_charts import parts_by_day
@@ -188,19 +188,13 @@ with card(
     if checks is None:
         st.markdown("No batch has been checked yet. Checks run every hour.")
     else:
-        failed = sum(not one["passed"] for one in checks["checks"])
-        verdict = "All hold." if not failed else f"{counted(failed, 'does', 'do')} not hold."
+        failed = sum(one["passed"] is False for one in checks["checks"])
+        is_judged = all(one["passed"] is not None for one in checks["checks"])
+        good = "All hold." if is_judged else "All that had enough lines to tell hold."
+        verdict = f"{counted(failed, 'does', 'do')} not hold." if failed else good
         st.markdown(f"{counted(len(checks['checks']), 'check', 'checks')}. {verdict}")
         st.dataframe(
-            [
-                {
-                    "Result": "holds" if one["passed"] else "does not hold",
-                    "What is expected": one["sentence"],
-                    "Found": rate_text(one["found"]) if one["found"] <= 1 else number_text(one["found"]),
-                    "Lines": one["line_count"],
-                }
-                for one in sorted(checks["checks"], key=lambda one: one["passed"])
-            ],
+            check_rows(checks["checks"]),
             hide_index=True,
             column_config={
                 "What is expected": st.column_config.TextColumn(width="large"),

@@ -23,6 +23,12 @@ insight_texts as (
 
 ),
 
+countries as (
+
+    select * from {{ ref('countries') }}
+
+),
+
 periods as (
 
     select distinct
@@ -151,7 +157,7 @@ written_values as (
                     then
                         concat(
                             {{ one_decimal('100 * ranked_changes.' ~ side ~ 'mean') }},
-                            ' %'
+                            '%'
                         )
                 when 'seconds'
                     then
@@ -166,6 +172,19 @@ written_values as (
                 else {{ one_decimal('ranked_changes.' ~ side ~ 'mean') }}
             end as {{ side }}text,
         {% endfor %}
+        case explanations.dimension
+            when 'device'
+                then concat('on ', replace(explanations.dimension_value, '_', ' '))
+            when 'content'
+                then concat('with content item ', explanations.dimension_value)
+            when 'channel'
+                then concat('from ', replace(explanations.dimension_value, '_', ' '))
+            else
+                concat(
+                    'from ',
+                    coalesce(countries.country_name, explanations.dimension_value)
+                )
+        end as explanation_text,
         periods.period_from,
         periods.period_to
     from ranked_changes
@@ -175,6 +194,10 @@ written_values as (
             ranked_changes.capsule_id = explanations.capsule_id
             and ranked_changes.metric = explanations.metric
             and explanations.explanation_rank = 1
+    left join countries
+        on
+            explanations.dimension = 'country'
+            and explanations.dimension_value = countries.country
     where ranked_changes.insight_rank <= {{ most_insights }}
 
 ),
@@ -201,13 +224,8 @@ final as (
                     when explained_by is not null
                         then
                             concat(
-                                ', mostly by ',
-                                case
-                                    when explained_by = 'content' then 'content item'
-                                    else explained_by
-                                end,
-                                ' ',
-                                explained_value
+                                ', mostly ',
+                                explanation_text
                             )
                     else ', across the whole audience'
                 end,
@@ -246,7 +264,7 @@ final as (
                                     cast(round(100 * explained_share) as bigint)
                                     as string
                                 ),
-                                ' % of the change is explained'
+                                '% of the change is explained'
                             )
                     else ''
                 end,
