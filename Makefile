@@ -10,7 +10,7 @@ READY := .venv/.ready
 # Every warning of dbt is an error, but for the two paths that keep `dbt build` from littering the root.
 DBT_WARNINGS := '{"error": "all", "warn": ["ConfigLogPathDeprecation", "ConfigTargetPathDeprecation", "DeprecationsSummary"]}'
 
-.PHONY: help setup run test soak bench lint types models check docs format lock sample load clean
+.PHONY: help setup run test soak sustained bench lint types models check docs format lock sample load clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ test: setup check ## Everything that must hold: lint, types, dbt, definitions, a
 soak: setup ## 200 kills, a bomb of 1 GB, 100,000 tiny files, 300 random streams; prints their totals (an hour)
 	@KILLS=200 INCREMENTAL_CASES=300 $(BIN)/python -m pytest \
 		tests/test_crashes.py tests/test_hostile_folders.py tests/test_incremental.py
+
+sustained: setup ## Half an hour of 70,000 events a minute with three readers: waiting, memory, disk, accounting
+	@$(BIN)/python -m tests.benchmarks.sustained
 
 bench: setup ## Measures admission against a bare reader; a batch of 2,000, the pages and an erasure over five million events
 	@$(BIN)/python -m tests.benchmarks.admission

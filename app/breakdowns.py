@@ -14,8 +14,9 @@ from typing import Any, Final
 from app.comparison import is_unfinished
 from app.publications import Publication
 from app.queries import finite, metric_rows, metric_values, reference_rows, rows_of, table_columns
+from app.relations import RELATIONS, conditions
 from app.selection import Selection
-from app.statements import RELATIONS, Statement, conditions
+from app.statements import Statement
 
 WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 # METRICS.md, "Session duration": upper bounds in seconds, inclusive; the last has none.

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from app.breakdowns import dict_rows, has_tables
 from app.publications import Publication
+from app.relations import RELATIONS, conditions
 from app.selection import Selection
-from app.statements import RELATIONS, conditions
 
 # METRICS.md, "Unused content".
 DAYS_UNTIL_UNUSED: Final = 14

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from app.breakdowns import dict_rows, has_tables
 from app.publications import Publication
+from app.relations import SESSION_DIMENSIONS, Source, conditions
 from app.selection import Selection, SelectionError
-from app.statements import SESSION_DIMENSIONS, Source, conditions
 
 _CONVERSATIONS: Final = Source(
     "fct_conversations", "session_date", "date_trunc('hour', started_at)", SESSION_DIMENSIONS

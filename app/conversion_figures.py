@@ -13,8 +13,8 @@ from app.breakdowns import dict_rows, has_tables, range_conditions
 from app.intervals import is_too_few, wilson_interval
 from app.publications import Publication
 from app.queries import metric_rows, metric_values, reference_rows
+from app.relations import SESSION_DIMENSIONS, Source, conditions
 from app.selection import Selection, SelectionError
-from app.statements import SESSION_DIMENSIONS, Source, conditions
 
 FunnelScope = Literal["session", "visitor"]
 MODELS: Final[Mapping[str, str]] = {

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from app.breakdowns import dict_rows, has_tables
 from app.publications import Publication
+from app.relations import RELATIONS, SESSION_DIMENSIONS, Source, conditions
 from app.selection import Selection, SelectionError, nearest
-from app.statements import RELATIONS, SESSION_DIMENSIONS, Source, conditions
 
 _PROPERTIES: Final = Source(
     "fct_custom_event_properties", "activity_date", "date_trunc('hour', occurred_at)",

@@ -8,7 +8,8 @@ from typing import Final
 from app.breakdowns import has_tables
 from app.publications import Publication
 from app.queries import rows_of
-from app.statements import RELATIONS, Statement
+from app.relations import RELATIONS
+from app.statements import Statement
 
 FILTER_KEYS: Final = ("channel", "country", "device")
 

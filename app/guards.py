@@ -10,14 +10,13 @@ import streamlit as st
 
 from app.answers import ask
 from app.breakdowns import drawn_buckets, grain_of, has_tables
-from app.queries import metric_rows, metric_values
+from app.queries import has_events, metric_rows
 from app.view import View
 
 
 def explain_no_events(view: View) -> None:
     """Stops the page, in plain words, when the chosen days and filters hold no event."""
-    found = ask(metric_values, view.publication, view.selection, ("view_count", "visitor_count"))
-    if any(found.values()):
+    if ask(has_events, view.publication, view.selection):
         return
     first = view.publication.first_event_date
     last = view.publication.last_event_date

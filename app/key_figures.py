@@ -40,7 +40,7 @@ CURRENCIES_SHOWN: Final = 4
 
 def key_figures(view: View, metric_ids: Sequence[str], columns: int = 4) -> None:
     """A wall of cards, one per metric; revenue becomes one per currency."""
-    found = ask(compare, view.publication, view.selection, view.comparing)
+    found = ask(compare, view.publication, view.selection, view.comparing, tuple(metric_ids))
     grain = grain_of(view.selection)
     rows = ask(metric_rows, view.publication, view.selection, (grain,), tuple(metric_ids))
     whole = drawn_buckets(view.publication, rows, grain, view.selection, view.earlier.is_so_far)

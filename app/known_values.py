@@ -9,8 +9,9 @@ from typing import Final
 
 from app.publications import Publication
 from app.queries import reference_rows, rows_of, table_columns
+from app.relations import RELATIONS, UNKNOWN, Source
 from app.selection import Selection, SelectionError, nearest
-from app.statements import RELATIONS, UNKNOWN, Source, Statement
+from app.statements import Statement
 
 # Words that may be asked for before they occur: seed and column.
 VOCABULARIES: Final = {

@@ -15,7 +15,8 @@ import yaml
 from app.measures import MEASURES_ALONG, Measure
 from app.metric_notes import GROUP_STARTS, NOTES, Note
 from app.metrics import METRICS, Metric, measure_of
-from app.statements import RELATIONS, parts_of
+from app.relations import RELATIONS
+from app.statements import parts_of
 from app.table_notes import TABLE_NOTES
 
 ROOT: Final = Path(__file__).resolve().parent.parent

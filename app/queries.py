@@ -21,16 +21,9 @@ import pyarrow as pa
 from app.comparison import Change, EarlierPeriod, Number, compare_values, earlier_period
 from app.metrics import METRIC_IDS, METRICS_BY_ID
 from app.publications import Publication, open_cursor
+from app.relations import RELATIONS, UNKNOWN, answers, conditions, key_expression
 from app.selection import TIME_KEYS, Comparing, Selection, SelectionError, checked_keys
-from app.statements import (
-    RELATIONS,
-    UNKNOWN,
-    Statement,
-    answers,
-    conditions,
-    key_expression,
-    metric_statement,
-)
+from app.statements import Statement, metric_statement
 
 # The day a table's rows belong to: the first of these columns that it has.
 DAY_COLUMNS: Final = (
@@ -111,6 +104,14 @@ def metric_values(
     statement = metric_statement(selection, (), metric_ids, publication.timezone, table_columns(publication))
     row = rows_of(publication, statement)[0]
     return {metric_id: finite(value) for metric_id, value in zip(metric_ids, row, strict=True)}
+
+
+def has_events(publication: Publication, selection: Selection) -> bool:
+    """Whether anything happened in the days and filters asked for."""
+    source, parameters = RELATIONS["activity"], dict[str, Any]()
+    where = conditions(source, selection, parameters)
+    sql = f"select exists (select 1 from marts.{source.table} where {where})"
+    return bool(rows_of(publication, Statement(sql, parameters))[0][0])
 
 
 def revenue_values(publication: Publication, selection: Selection) -> dict[str, float]:
@@ -212,17 +213,19 @@ def compare(
     publication: Publication,
     selection: Selection,
     comparing: Comparing = "previous",
-    metric_ids: Sequence[str] = SINGLE_FIGURES,
+    metric_ids: Sequence[str] = METRIC_IDS,
 ) -> Comparison:
     """The metrics of a period beside those of an earlier one, where that is comparable."""
-    values = metric_values(publication, selection, metric_ids)
-    revenue = revenue_values(publication, selection)
+    single = [metric_id for metric_id in metric_ids if METRICS_BY_ID[metric_id].unit != "money"]
+    asks_revenue = len(single) < len(metric_ids)
+    values = metric_values(publication, selection, single)
+    revenue = revenue_values(publication, selection) if asks_revenue else {}
     earlier = period_before(publication, selection, comparing)
     before: Mapping[str, Number | None] = {}
     revenue_before: Mapping[str, float] = {}
     if earlier.selection is not None:
-        before = metric_values(publication, earlier.selection, metric_ids)
-        revenue_before = revenue_values(publication, earlier.selection)
+        before = metric_values(publication, earlier.selection, single)
+        revenue_before = revenue_values(publication, earlier.selection) if asks_revenue else {}
     figures = {
         metric_id: compare_values(
             value, before.get(metric_id), is_rate=METRICS_BY_ID[metric_id].unit == "rate"

@@ -8,28 +8,18 @@ Not here: running it (`queries.py`), what a metric means (`metrics.py`).
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
 from app.comparison import hour_bounds
+from app.cta_statements import cta_hour_rows, cta_rows
 from app.measures import SUPPORTING_MEASURES, Measure, Relation
 from app.metrics import METRICS_BY_ID, measure_of
+from app.relations import RELATIONS, Source, answers, conditions, key_expression
 from app.selection import TIME_KEYS, Selection
 
-UNKNOWN: Final = "unknown"
 DISTINCT_VISITORS: Final = re.compile(r"count\(distinct visitor_key\)( filter \(where (?P<condition>.+)\))?")
-CTA_DIMENSIONS: Final = ("cta_type", "cta_id")
-
-
-@dataclass(frozen=True)
-class Source:
-    """A mart as the registry reads it: its day, the UTC hour within it, and what it can be cut by."""
-
-    table: str
-    day: str
-    hour: str
-    dimensions: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -38,65 +28,6 @@ class Statement:
 
     sql: str
     parameters: dict[str, Any]
-
-
-SESSION_DIMENSIONS: Final = {"capsule": "capsule_id"} | {
-    name: f"coalesce(nullif({name}, ''), '{UNKNOWN}')"
-    for name in (
-        "channel", "source", "campaign", "country", "device", "browser", "os", "visitor_tier"
-    )
-}  # fmt: skip
-
-
-def _with(**columns: str) -> dict[str, str]:
-    """The dimensions of the session and these of the mart's own; an empty value is unknown."""
-    return SESSION_DIMENSIONS | {
-        name: f"coalesce(nullif({column}, ''), '{UNKNOWN}')" for name, column in columns.items()
-    }
-
-
-RELATIONS: Final[dict[Relation, Source]] = {
-    "activity": Source(
-        "session_activity_hourly", "activity_date", "activity_hour_at", SESSION_DIMENSIONS
-    ),
-    "sessions": Source(
-        "fct_sessions", "session_date", "date_trunc('hour', started_at)", SESSION_DIMENSIONS
-    ),
-    "conversions": Source(
-        "fct_conversions", "conversion_date", "date_trunc('hour', converted_at)",
-        _with(cta_type="cta_type", cta_id="cta_id", conversion_type="conversion_type"),
-    ),
-    "ctas": Source(
-        "session_activity_hourly", "activity_date", "activity_hour_at", SESSION_DIMENSIONS
-    ),
-    "cta_hours": Source(
-        "cta_activity_hourly", "activity_date", "activity_hour_at",
-        _with(cta_type="cta_type", cta_id="cta_id"),
-    ),
-    "content": Source(
-        "fct_content_accesses", "activity_date", "activity_hour_at",
-        _with(content="content_id", content_type="content_type"),
-    ),
-    "turns": Source("fct_turns", "session_date", "session_hour_at", _with(topic="topic")),
-    "topic_turns": Source(
-        "fct_turns", "activity_date", "date_trunc('hour', asked_at)", _with(topic="topic")
-    ),
-    "leads": Source(
-        "fct_conversions", "conversion_date", "date_trunc('hour', converted_at)",
-        _with(cta_type="cta_type", cta_id="cta_id", conversion_type="conversion_type"),
-    ),
-    "searches": Source(
-        "fct_searches", "activity_date", "activity_hour_at", _with(search_query="search_query")
-    ),
-    "videos": Source(
-        "fct_video_plays", "activity_date", "activity_hour_at",
-        _with(content="content_id", content_type="content_type"),
-    ),
-    "custom_events": Source(
-        "fct_custom_events", "activity_date", "date_trunc('hour', occurred_at)",
-        _with(event_name="event_name"),
-    ),
-}  # fmt: skip
 
 
 def parts_of(measure: Measure) -> list[str]:
@@ -119,51 +50,6 @@ def base_measures(metric_ids: Iterable[str], along: Collection[str] = ()) -> dic
     return found
 
 
-def answers(relation: Relation, selection: Selection, by: Sequence[str], tables: Collection[str]) -> bool:
-    """Whether a relation has the mart, every key and every filter that is asked for."""
-    source = RELATIONS[relation]
-    return (
-        source.table in tables
-        and all(key in source.dimensions or key in TIME_KEYS for key in by)
-        and all(name in source.dimensions for name in selection.filters)
-    )
-
-
-def key_expression(source: Source, key: str) -> str:
-    if key == "hour":
-        return source.hour
-    if key == "day":
-        return source.day
-    if key in TIME_KEYS:
-        return f"cast(date_trunc('{key}', {source.day}) as date)"
-    return source.dimensions[key]
-
-
-def conditions(source: Source, selection: Selection, parameters: dict[str, Any]) -> str:
-    """The WHERE clause of a relation; adds the values it binds to `parameters`."""
-
-    def bound(name: str, value: Any) -> str:
-        parameters[name] = value
-        return f"${name}"
-
-    def listed(name: str, values: Sequence[str]) -> str:
-        return ", ".join(bound(f"{name}_{index}", value) for index, value in enumerate(values))
-
-    first, last = bound("date_from", selection.date_from), bound("date_to", selection.date_to)
-    found = [f"{source.day} between {first} and {last}"]
-    if selection.until is not None:
-        until = bound("until", selection.until.replace(tzinfo=None))
-        found.append(f"{source.hour} < {until}")
-    if selection.capsules:
-        found.append(f"capsule_id in ({listed('capsule', selection.capsules)})")
-    if selection.bots != "include":
-        found.append("is_bot" if selection.bots == "only" else "not is_bot")
-    for name, values in selection.filters.items():
-        if values and name in source.dimensions:
-            found.append(f"{source.dimensions[name]} in ({listed(name, values)})")
-    return " and ".join(found)
-
-
 def _rows_of(
     relation: Relation, source: Source, keys: Sequence[str], where: str, measures: Iterable[Measure]
 ) -> str:
@@ -178,92 +64,6 @@ def _rows_of(
             f"from marts.{source.table} where {where})"
         )
     return f"marts.{source.table} where {where}"
-
-
-def _cta_rows(source: Source, keys: Sequence[str], selection: Selection, parameters: dict[str, Any]) -> str:
-    """Per key and capsule: how often a CTA was offered and taken.
-
-    A capsule that sends impressions in the range is measured by them, any other by its sessions.
-    """
-    where = conditions(source, selection, parameters)
-    named = "".join(f"{key}_key, " for key in keys)
-    keyed = "".join(f"{key_expression(source, key)} as {key}_key, " for key in keys)
-    return f"""(
-        select taken.*, sending.sends_impressions,
-            case when sends_impressions then impression_count else viewing_count end
-                as offered_count,
-            case when sends_impressions then least(click_count, impression_count)
-                else least(clicking_count, viewing_count) end as reacted_count
-        from (
-            select {named}cta_capsule_id,
-                sum(impression_count) as impression_count, sum(click_count) as click_count,
-                count(*) filter (where is_viewing) as viewing_count,
-                count(*) filter (where is_clicking) as clicking_count
-            from (
-                select {keyed}capsule_id as cta_capsule_id, session_key,
-                    sum(cta_impression_count) as impression_count,
-                    sum(cta_click_count) as click_count,
-                    max(view_count) > 0 as is_viewing, max(cta_click_count) > 0 as is_clicking
-                from marts.{source.table} where {where} group by all
-            )
-            group by all
-        ) as taken
-        {_join_sending(keys, selection, parameters)}
-    )"""
-
-
-def _join_sending(keys: Sequence[str], selection: Selection, parameters: dict[str, Any]) -> str:
-    """Joins to `taken` whether its capsule sends impressions: in the days asked for, or in its time bucket.
-
-    Asked of all events of the capsule, whatever the filters and whoever the bots: the clicks of one
-    capsule and time are always divided by the same thing.
-    """
-    sessions = RELATIONS["activity"]
-    everybody = replace(selection, filters={}, bots="include")
-    where = conditions(sessions, everybody, parameters)
-    times = [key for key in keys if key in TIME_KEYS]
-    named = "".join(f"{key_expression(sessions, key)} as {key}_key, " for key in times)
-    matched = "".join(f" and taken.{key}_key = sending.{key}_key" for key in times)
-    return f"""left join (
-            select {named}capsule_id as sending_capsule_id,
-                sum(cta_impression_count) > 0 as sends_impressions
-            from marts.{sessions.table} where {where} group by all
-        ) as sending on taken.cta_capsule_id = sending.sending_capsule_id{matched}"""
-
-
-def _cta_hour_rows(
-    source: Source, keys: Sequence[str], selection: Selection, parameters: dict[str, Any]
-) -> str:
-    """Per key and capsule: how often CTAs were shown and clicked, and how often offered and taken.
-
-    The capsule is judged as a whole, not by the CTAs that are asked for: where it sends impressions, one
-    that is never sent as shown was offered to nobody; elsewhere every session with a view was offered it.
-    """
-    sessions = RELATIONS["activity"]
-    where, viewed = conditions(source, selection, parameters), conditions(sessions, selection, parameters)
-    shared = [key for key in keys if key not in CTA_DIMENSIONS]
-    named = "".join(f"{key_expression(source, key)} as {key}_key, " for key in keys)
-    viewed_keys = "".join(f"{key_expression(sessions, key)} as {key}_key, " for key in shared)
-    matched = "".join(f" and taken.{key}_key = viewed.{key}_key" for key in shared)
-    return f"""(
-        select taken.*, sending.sends_impressions,
-            case when sending.sends_impressions then impression_count
-                else coalesce(viewing_count, 0) end as offered_count,
-            case when sending.sends_impressions then least(click_count, impression_count)
-                else least(clicking_count, coalesce(viewing_count, 0)) end as reacted_count
-        from (
-            select {named}capsule_id as cta_capsule_id,
-                sum(impression_count) as impression_count, sum(click_count) as click_count,
-                count(distinct session_key) filter (where click_count > 0) as clicking_count
-            from marts.{source.table} where {where} group by all
-        ) as taken
-        left join (
-            select {viewed_keys}capsule_id as viewed_capsule_id,
-                count(distinct session_key) filter (where view_count > 0) as viewing_count
-            from marts.{sessions.table} where {viewed} group by all
-        ) as viewed on taken.cta_capsule_id = viewed.viewed_capsule_id{matched}
-        {_join_sending(keys, selection, parameters)}
-    )"""
 
 
 def _people_query(source: Source, conditions_of: Mapping[str, str], keys: Sequence[str], where: str) -> str:
@@ -293,10 +93,10 @@ def relation_query(
     source = RELATIONS[relation]
     where = conditions(source, selection, parameters)
     if relation == "ctas":
-        rows = _cta_rows(source, keys, selection, parameters)
+        rows = cta_rows(source, keys, selection, parameters)
         columns = [f"{key}_key" for key in keys]
     elif relation == "cta_hours":
-        rows = _cta_hour_rows(source, keys, selection, parameters)
+        rows = cta_hour_rows(source, keys, selection, parameters)
         columns = [f"{key}_key" for key in keys]
     elif relation == "leads":
         rows = f"marts.{source.table} where {where} and {_has_turn(keys, selection, parameters)}"

@@ -23,8 +23,8 @@ from app.figure_rows import figure_numbers
 from app.metrics import METRIC_IDS
 from app.publications import Publication, open_cursor
 from app.queries import compare, metric_rows, table_columns, table_day_column
+from app.relations import SESSION_DIMENSIONS, Source, conditions
 from app.selection import Comparing, Selection
-from app.statements import SESSION_DIMENSIONS, Source, conditions
 
 EVERY_ROW: Final = 1_000_000_000
 BATCH_ROWS: Final = 100_000

@@ -20,7 +20,7 @@ from app.comparison import local_day
 from app.filter_options import filter_options
 from app.insights import insights
 from app.publications import Publication, PublicationMissing, current_publication, current_publication_id
-from app.queries import compare, metric_rows, metric_values, period_before
+from app.queries import compare, has_events, metric_rows, period_before
 from app.scope import EVERYTHING
 from app.selection import Selection
 from app.tabs import FIGURES, TRENDS
@@ -57,8 +57,8 @@ def ask_first_page(publication: Publication, date_from: Any, date_to: Any) -> No
     ask(capsule_names, publication)
     ask(country_names, publication)
     ask(filter_options, publication)
-    ask(metric_values, publication, selection, ("view_count", "visitor_count"))
-    ask(compare, publication, selection, "previous")
+    ask(has_events, publication, selection)
+    ask(compare, publication, selection, "previous", FIGURES["Overview"])
     ask(metric_rows, publication, selection, grain, tuple(FIGURES["Overview"]))
     ask(metric_rows, publication, selection, grain, (TRENDS[0],))
     earlier = ask(period_before, publication, selection, "previous").selection

@@ -64,6 +64,8 @@ def tables_read(monkeypatch, page: str) -> set[str]:
     app = opened("overview", **WEEK)
     monkeypatch.setattr(queries, "open_cursor", watched_cursor)
     answers.clear()
+    # What is closed asks nothing until it is opened.
+    app.session_state["all_figures"] = True
     app.switch_page(f"app_pages/{page}.py").run()
     assert not app.exception, app.exception
     return {table for sql in asked for table in TABLE_READ.findall(sql)}

@@ -8,7 +8,7 @@ from app.measures import Measure
 from app.metric_notes import GROUP_STARTS, NOTES
 from app.metric_pages import PAGE, Mart, metrics_page, read_marts
 from app.metrics import METRIC_IDS, Metric
-from app.statements import RELATIONS
+from app.relations import RELATIONS
 from app.table_notes import TABLE_NOTES
 
 SESSIONS = Mart(

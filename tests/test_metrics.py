@@ -6,8 +6,9 @@ import pytest
 
 from app.measures import MEASURES_ALONG, SUPPORTING_MEASURES
 from app.metrics import METRIC_IDS, METRICS, measure_of
+from app.relations import RELATIONS
 from app.selection import Selection
-from app.statements import RELATIONS, base_measures, metric_statement, parts_of
+from app.statements import base_measures, metric_statement, parts_of
 
 PUBLIC_IDS = """
     view_count unique_viewer_count session_count visitor_count new_visitor_count

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from app.metrics import METRIC_IDS
-from app.statements import RELATIONS
+from app.relations import RELATIONS
 from orchestration.admission import REJECTION_REASONS
 from orchestration.cli import main
 from orchestration.event_files import REFUSAL_REASONS

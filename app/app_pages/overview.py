@@ -70,5 +70,14 @@ with st.grid(2, min_column_width=320):
             alt="Views by capsule, the largest first",
         )
 
-with st.expander("All figures and what they mean"):
-    all_figures(view)
+
+@st.fragment
+def figures_on_demand() -> None:
+    """All figures cost more than the rest of the page, so they are asked for when this is opened."""
+    opened = st.expander("All figures and what they mean", key="all_figures", on_change="rerun")
+    if opened.open:
+        with opened:
+            all_figures(view)
+
+
+figures_on_demand()
