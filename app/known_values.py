@@ -5,6 +5,7 @@ dashboard, whose links may be older than its data, says so on its pages instead.
 Not here: which dimensions there are (`selection.py`), what a filter does (`statements.py`).
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from app.publications import Publication
@@ -18,6 +19,8 @@ VOCABULARIES: Final = {
     "channel": ("channel_rules", "channel"),
     "country": ("countries", "country"),
     "device": ("device_types", "device"),
+    "browser": ("browser_families", "browser"),
+    "os": ("os_families", "os"),
     "conversion_type": ("conversion_types", "conversion_type"),
 }
 NAMES_SHOWN: Final = 12
@@ -25,11 +28,8 @@ NAMES_SHOWN: Final = 12
 
 def check_known(publication: Publication, selection: Selection) -> None:
     """SelectionError for a capsule or a value of a filter that no event and no seed has."""
+    check_capsules(publication, selection.capsules)
     tables = table_columns(publication)
-    if "dim_capsules" in tables:
-        capsules = Source("dim_capsules", "", "", {"capsule": "capsule_id"})
-        for capsule_id in selection.capsules:
-            _check(publication, "capsule", capsule_id, [capsules])
     for dimension, values in selection.filters.items():
         by_table = {
             source.table: source
@@ -39,6 +39,20 @@ def check_known(publication: Publication, selection: Selection) -> None:
         for value in values:
             if value != UNKNOWN and value not in _vocabulary(publication, dimension):
                 _check(publication, dimension, value, list(by_table.values()))
+
+
+def check_capsules(publication: Publication, capsules: Sequence[str], *tables: str) -> None:
+    """SelectionError for a capsule without an event, a catalogue entry or a row in one of `tables`."""
+    columns = table_columns(publication)
+    if "dim_capsules" not in columns:
+        return
+    sources = [
+        Source(table, "", "", {"capsule": "capsule_id"})
+        for table in ("dim_capsules", *tables)
+        if "capsule_id" in columns[table]
+    ]
+    for capsule_id in capsules:
+        _check(publication, "capsule", capsule_id, sources)
 
 
 def _vocabulary(publication: Publication, dimension: str) -> set[str]:

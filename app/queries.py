@@ -22,7 +22,7 @@ from app.comparison import Change, EarlierPeriod, Number, compare_values, earlie
 from app.metrics import METRIC_IDS, METRICS_BY_ID
 from app.publications import Publication, open_cursor
 from app.relations import RELATIONS, UNKNOWN, answers, conditions, key_expression
-from app.selection import TIME_KEYS, Comparing, Selection, SelectionError, checked_keys
+from app.selection import TIME_KEYS, Comparing, Selection, SelectionError, checked_keys, nearest
 from app.statements import Statement, metric_statement
 
 # The day a table's rows belong to: the first of these columns that it has.
@@ -256,6 +256,15 @@ def table_day_column(publication: Publication, table: str) -> str | None:
     return next((name for name in DAY_COLUMNS if name in columns), None)
 
 
+def check_table(publication: Publication, table: str) -> None:
+    """SelectionError for a table that the publication does not hold, or its reader may not see."""
+    known = table_columns(publication)
+    if table not in known:
+        raise SelectionError(
+            f"There is no table {table!r}{nearest(table, sorted(known))}. Tables are {', '.join(known)}."
+        )
+
+
 @contextmanager
 def table_reader(
     publication: Publication,
@@ -268,9 +277,8 @@ def table_reader(
 
     The range is inclusive and ignored by tables without a day, as capsules are by those without one.
     """
+    check_table(publication, table)
     known = table_columns(publication)
-    if table not in known:
-        raise SelectionError(f"There is no table {table!r}. Tables are {', '.join(known)}.")
     day = table_day_column(publication, table)
     found: list[str] = []
     parameters: dict[str, Any] = {}

@@ -84,8 +84,8 @@ TABLES: Final[tuple[TablePlace, ...]] = (
     *_tables(
         "reference",
         "kept",
-        """channel_rules conversion_types countries country_spellings device_types funnel_steps insight_texts
-        referrer_domains source_spellings""",
+        """browser_families channel_rules conversion_types countries country_spellings device_types
+        funnel_steps insight_texts os_families referrer_domains source_spellings""",
     ),
 )
 
@@ -99,10 +99,10 @@ COLUMNS: Final[dict[str, Identity]] = {
         "linked",
     ),
     **dict.fromkeys(
-        """campaign city click_id content_title cta_label device_label evidence event_name excerpt file_name
-        last_topic owner_name properties property_name referrer_domain region search_query sentence source
-        source_label text_value topic url_domain url_path utm_campaign utm_content utm_medium utm_source
-        utm_term value""".split(),
+        """browser_label campaign city click_id content_title cta_label device_label evidence event_name
+        excerpt file_name last_topic os_label owner_name properties property_name referrer_domain region
+        search_query sentence source source_label text_value topic url_domain url_path
+        utm_campaign utm_content utm_medium utm_source utm_term value""".split(),
         "text",
     ),
     **dict.fromkeys(

@@ -434,6 +434,8 @@ def test_every_country_is_spelled_by_its_codes_and_name() -> None:
     [
         ("country_spellings", "country_label"),
         ("device_types", "device_label"),
+        ("browser_families", "browser_label"),
+        ("os_families", "os_label"),
         ("conversion_types", "conversion_type"),
         ("referrer_domains", "domain"),
         ("source_spellings", "source_label"),

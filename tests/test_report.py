@@ -211,3 +211,33 @@ def test_the_command_writes_the_same_report(settings: Settings) -> None:
     backwards = ["report", "--from", "2026-03-15", "--to", "2026-03-09", "--out", str(target)]
     assert CliRunner().invoke(main, backwards).exit_code == 2
     close_publications()
+
+
+@pytest.mark.parametrize(
+    ("mistyped", "words"),
+    [
+        (["export", "fct_sessions", "--capsule", "giude"], "capsule 'giude'; the nearest is \"guide\""),
+        (["export", "dim_content", "--capsule", "xyz"], "No event has the capsule 'xyz'. There are 2"),
+        (["export", "fct_sesions"], "no table 'fct_sesions'; the nearest is \"fct_sessions\""),
+        (["export", "fct_sessions", "--from", "2026-03-15", "--to", "2026-03-09"], "swap them"),
+        (["report", "--from", "2026-03-09", "--to", "2026-03-15", "--capsule", "giude"],
+         "capsule 'giude'; the nearest is \"guide\""),
+    ],
+)  # fmt: skip
+def test_a_mistyped_name_writes_no_file(settings: Settings, mistyped: list[str], words: str) -> None:
+    write_publication(settings.published)
+    done = CliRunner().invoke(main, [*mistyped, "--out", str(settings.home / "out")])
+    assert done.exit_code == 2
+    assert words in done.output
+    assert not (settings.home / "out").exists()
+    close_publications()
+
+
+def test_a_capsule_whose_lines_were_all_rejected_can_be_exported(settings: Settings) -> None:
+    lost = {"load_date": "2026-03-12", "capsule_id": "lost", "received_count": 1, "rejected_count": 1}
+    write_publication(settings.published, rows={**ROWS, "ingestion_daily": [lost]})
+    target = settings.home / "lost.csv"
+    done = CliRunner().invoke(main, ["export", "ingestion_daily", "--capsule", "lost", "--out", str(target)])
+    assert done.exit_code == 0, done.output
+    assert target.read_text(encoding="utf-8").splitlines()[1].startswith("2026-03-12,lost,1")
+    close_publications()

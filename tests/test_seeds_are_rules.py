@@ -42,7 +42,7 @@ def figures(settings: Settings) -> list[Any]:
     queries = (
         "select channel from marts.fct_sessions",
         "select channel, sum(session_count) from marts.capsule_traffic_daily group by all",
-        "select country, device from marts.fct_sessions",
+        "select country, device, browser, os from marts.fct_sessions",
         "select is_lead from marts.fct_conversions",
         "select lead_count from marts.fct_sessions",
         "select step, session_count from marts.conversion_funnel_daily order by step_number",
@@ -55,13 +55,13 @@ def test_changed_seeds_classify_history_anew_at_the_next_rebuild(project: Path, 
     settings = load_settings(home=tmp_path / "home", timezone="UTC")
     stream = Stream()
     stream.add("c", "s", NOON, referrer_domain="partner.example", country_label="Ruritania",
-               device_label="hologram")  # fmt: skip
+               device_label="hologram", browser="Ladybird 2", os="Haiku")  # fmt: skip
     stream.message("c", "s", at(5), "user")
     stream.add("c", "s", at(9), "conversion", conversion_type="gift")
     _write_raw(settings, stream.rows)
     assert dbt_runner.build(settings).failures == {}
     assert figures(settings) == [
-        [("referral",)], [("referral", 1)], [("unknown", "other")], [(False,)], [(0,)],
+        [("referral",)], [("referral", 1)], [("unknown", "other", "other", "other")], [(False,)], [(0,)],
         [("view", 1), ("turn", 1), ("cta_click", 0), ("conversion", 0)],
     ]  # fmt: skip
 
@@ -71,6 +71,8 @@ def test_changed_seeds_classify_history_anew_at_the_next_rebuild(project: Path, 
     })  # fmt: skip
     edit_seed(project, "country_spellings", {"country_label": "ruritania", "country": "DE"})
     edit_seed(project, "device_types", {"device_label": "hologram", "device": "mobile"})
+    edit_seed(project, "browser_families", {"browser_label": "ladybird", "browser": "Ladybird"})
+    edit_seed(project, "os_families", {"os_label": "haiku", "os": "BeOS"})
     edit_seed(project, "conversion_types", {
         "conversion_type": "gift", "is_lead": "true", "is_sale": "false", "conversion_label": "Gift",
     })  # fmt: skip
@@ -82,6 +84,6 @@ def test_changed_seeds_classify_history_anew_at_the_next_rebuild(project: Path, 
     steps.write_text("\n".join(line for line in lines if "cta_click" not in line) + "\n", encoding="utf-8")
     assert dbt_runner.build(settings, full_refresh=True).failures == {}
     assert figures(settings) == [
-        [("email",)], [("email", 1)], [("DE", "mobile")], [(True,)], [(1,)],
+        [("email",)], [("email", 1)], [("DE", "mobile", "Ladybird", "BeOS")], [(True,)], [(1,)],
         [("view", 1), ("turn", 1), ("conversion", 1)],
     ]  # fmt: skip

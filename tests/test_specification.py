@@ -85,6 +85,10 @@ def add_seeds(stream: Stream) -> None:
         stream.add("spellings", row["source_label"], start, source=row["source_label"])
     for row in seed_rows("device_types"):
         stream.add("devices", row["device_label"], start, device_label=row["device_label"])
+    for kind in ("browser", "os"):
+        for row in seed_rows(f"{kind}_families"):
+            label = row[f"{kind}_label"]
+            stream.add(f"{kind} labels", label, start, **{kind: label.title()})
     for row in seed_rows("country_spellings"):
         stream.add("countries", row["country_label"], start, country_label=row["country_label"].upper())
     for row in seed_rows("conversion_types"):
@@ -209,6 +213,8 @@ def test_every_channel_rule_gives_its_channel_unless_an_earlier_one_matches_too(
     [
         ("devices", "device_types", "device_label", "device", "device"),
         ("countries", "country_spellings", "country_label", "country", "country"),
+        ("browser labels", "browser_families", "browser_label", "browser", "browser"),
+        ("os labels", "os_families", "os_label", "os", "os"),
     ],
 )
 def test_every_spelling_of_a_seed_is_understood(

@@ -160,11 +160,18 @@ def export(
     """
     settings = load_settings()
     from app.exports import write_export
+    from app.known_values import check_capsules
     from app.publications import current_publication
-    from app.queries import table_reader
+    from app.queries import check_table, table_reader
     from app.scope import EVERYTHING
 
+    if date_from and date_to and date_from > date_to:
+        raise click.UsageError(
+            f"The range begins on {date_from.date()}, after its end on {date_to.date()}: swap them."
+        )
     publication = current_publication(settings.published, EVERYTHING)
+    check_table(publication, table)
+    check_capsules(publication, capsules, table)
     if not out.parent.is_dir():
         raise click.UsageError(f"The folder {out.parent} does not exist; create it or choose another --out")
     with table_reader(publication, table, _date_of(date_from), _date_of(date_to), capsules) as reader:
@@ -184,6 +191,7 @@ def report(date_from: datetime, date_to: datetime, capsules: tuple[str, ...], ou
     Example:  engagement report --from 2026-11-01 --to 2026-11-30 --out november.pdf
     """
     settings = load_settings()
+    from app.known_values import check_known
     from app.publications import current_publication
     from app.scope import EVERYTHING
     from app.selection import Selection
@@ -191,6 +199,7 @@ def report(date_from: datetime, date_to: datetime, capsules: tuple[str, ...], ou
 
     selection = Selection(date_from.date(), date_to.date(), capsules)
     publication = current_publication(settings.published, EVERYTHING)
+    check_known(publication, selection)
     if not out.parent.is_dir():
         raise click.UsageError(f"The folder {out.parent} does not exist; create it or choose another --out")
     write_report(publication, selection, out, datetime.now(UTC))

@@ -45,6 +45,52 @@ country_spellings as (
 
 ),
 
+-- "Chrome 126" and "Win10" belong to the longest beginning listed that ends where one
+-- of their words does. Compared once for each distinct label.
+{% for name in ['browser', 'os'] %}
+    {{ name }}_families as (
+
+        select * from {{ ref(name ~ '_families') }}
+
+    ),
+
+    {{ name }}_labels as (
+
+        select distinct {{ name }}_label
+        from events
+        where {{ name }}_label is not null
+
+    ),
+
+    folded_{{ name }}_labels as (
+
+        select
+            {{ name }}_labels.{{ name }}_label,
+            coalesce(
+                max_by(
+                    {{ name }}_families.{{ name }},
+                    length({{ name }}_families.{{ name }}_label)
+                ),
+                'other'
+            ) as {{ name }}
+        from {{ name }}_labels
+        left join {{ name }}_families
+            on
+                substring(
+                    {{ name }}_labels.{{ name }}_label,
+                    1,
+                    length({{ name }}_families.{{ name }}_label)
+                ) = {{ name }}_families.{{ name }}_label
+                and not substring(
+                    {{ name }}_labels.{{ name }}_label,
+                    length({{ name }}_families.{{ name }}_label) + 1,
+                    1
+                ) between 'a' and 'z'
+        group by {{ name }}_labels.{{ name }}_label
+
+    ),
+{% endfor %}
+
 described_events as (
 
     select
@@ -53,6 +99,8 @@ described_events as (
         traffic_sources.source,
         traffic_sources.campaign,
         country_spellings.country,
+        folded_browser_labels.browser,
+        folded_os_labels.os,
         -- A label nobody listed is a device all the same.
         case
             when events.device_label is not null
@@ -79,6 +127,10 @@ described_events as (
         on events.device_label = device_types.device_label
     left join country_spellings
         on events.country_label = country_spellings.country_label
+    left join folded_browser_labels
+        on events.browser_label = folded_browser_labels.browser_label
+    left join folded_os_labels
+        on events.os_label = folded_os_labels.os_label
 
 ),
 
@@ -102,8 +154,10 @@ sessions as (
         min_by(device, event_number) filter (
             where device <> 'unknown'
         ) as device,
-        min_by(browser, event_number) filter (where browser is not null) as browser,
-        min_by(os, event_number) filter (where os is not null) as os,
+        min_by(browser, event_number) filter (
+            where browser <> 'unknown'
+        ) as browser,
+        min_by(os, event_number) filter (where os <> 'unknown') as os,
         count(*) filter (where is_bot_agent) as bot_agent_count,
         count(*) filter (where device = 'bot') as bot_device_count,
         count(*) filter (where is_in_burst) as burst_count,
