@@ -12,7 +12,7 @@ from datetime import datetime
 from orchestration.admission import AdmissionRules
 from orchestration.archive import SealedFile, seal
 from orchestration.event_files import FileRefused, LandedFile
-from orchestration.journal import BatchRecord, FileStatus, JournalFile
+from orchestration.journal import BatchRecord, FileStatus, JournalFile, make_durable
 from orchestration.originals import is_original
 from orchestration.settings import Settings
 from orchestration.shortage import DiskFull, MemoryShort, shortages_named
@@ -53,6 +53,7 @@ def seal_all(
     """Seals files one after another; `known`: content hash → (masked name, moment) of what is loaded.
 
     A file that can't be sealed costs the others nothing; raises only for what is wrong with this machine.
+    What comes back as sealed is on disk, its name included.
     """
     found = Sealing()
     progress = _Progress(say)
@@ -80,6 +81,10 @@ def seal_all(
             found.leftovers.append(one)
         else:
             found.repeated.append(one)
+    if found.sealed:
+        # Once for all files: half the time of a crowd of small ones was spent on it.
+        with shortages_named("sealing", settings.archive):
+            make_durable(settings.archive)
     return found
 
 

@@ -22,6 +22,10 @@ _PLAIN: Final = (
     r"^(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
     r"(?:Z|[+-](?:0[0-9]|1[0-7]):[0-5][0-9])$"
 )
+_PLAIN_ALONE: Final = re.compile(_PLAIN)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# A column costs 2 ms however short it is, a text alone 6 microseconds.
+_FEW_TEXTS: Final = 64
 
 
 def parse_timestamp(text: str) -> datetime:
@@ -63,6 +67,8 @@ def plain_instants(texts: Sequence[str]) -> list[int | None]:
 
     What it reads, `parse_timestamp` reads alike; null says nothing but "ask there". 0.5 microseconds a text.
     """
+    if len(texts) <= _FEW_TEXTS:
+        return [_plain_instant(text) for text in texts]
     column = pl.Series(texts, dtype=pl.String)
     plain = pl.select(pl.when(column.str.contains(_PLAIN)).then(column)).to_series()
     instants = (
@@ -71,3 +77,13 @@ def plain_instants(texts: Sequence[str]) -> list[int | None]:
         .dt.epoch("us")
     )
     return (instants // 1000).to_list()
+
+
+def _plain_instant(text: str) -> int | None:
+    if _PLAIN_ALONE.fullmatch(text) is None:
+        return None
+    try:
+        return (parse_timestamp(text) - _EPOCH) // timedelta(milliseconds=1)
+    except FieldProblem:
+        # The thirtieth of February.
+        return None

@@ -1,19 +1,23 @@
 """Batches become rows exactly once, whatever the order of arrival."""
 
 import gzip
+import hashlib
 import itertools
 import os
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from orchestration import sealing
-from orchestration.archive import SealedFile, seal
+from orchestration import archive, micro_batch, sealing
+from orchestration.archive import SealedFile, seal, sealed_path
 from orchestration.event_files import LandedFile
 from orchestration.micro_batch import LandingMissing, LoadSummary, load_pending
 from orchestration.raw_events import Accounting, accounting_gaps
+from orchestration.sealed_rows import SEALED_SCHEMA
 from orchestration.settings import Settings, load_settings
 from orchestration.state_folder import create_state_folders
 from orchestration.warehouse import open_warehouse, writer_lock
@@ -381,3 +385,41 @@ def test_conflict_and_opt_out_together_give_the_same_event_in_every_order(
             # What is stored is what a copy is a duplicate of.
             again = load(settings, "again.ndjson", victor, event(eventId=f"filler-{number}"))
             assert again.accounting == Accounting(received=2, accepted=1, duplicate=1)
+
+
+def test_every_sealed_file_and_its_name_are_on_disk_before_the_record_of_their_batch(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[tuple[str, str, int]] = []
+
+    def noted(module: ModuleType, name: str) -> None:
+        step = getattr(module, name)
+
+        def call(path: Path, *rest: object) -> object:
+            steps.append((name, path.name, len(list(settings.archive.glob("*.parquet")))))
+            return step(path, *rest)
+
+        monkeypatch.setattr(module, name, call)
+
+    noted(archive, "make_durable")
+    noted(sealing, "make_durable")
+    noted(micro_batch, "write_record")
+    for name in ("a", "b"):
+        land(settings, f"{name}.ndjson", lines(event(eventId=name)))
+    load_pending(settings)
+    draft, second, *names = steps
+    assert [(name, sealed) for name, _, sealed in (draft, second)] == [
+        ("make_durable", 0),
+        ("make_durable", 1),
+    ]
+    assert all(path.startswith("seal-") for _, path, _ in (draft, second))
+    assert names == [("make_durable", "archive", 2), ("write_record", "archive", 2)]
+
+
+@pytest.mark.parametrize("row_count", [1, 8, 9])
+def test_a_sealed_file_has_the_same_columns_however_few_its_rows(settings: Settings, row_count: int) -> None:
+    content = lines(*(event(eventId=f"e{number}") for number in range(row_count)))
+    summary = load(settings, "a.ndjson", *(event(eventId=f"e{number}") for number in range(row_count)))
+    assert summary.accounting == Accounting(received=row_count, accepted=row_count)
+    sealed = pq.read_table(sealed_path(settings.archive, hashlib.sha256(content).hexdigest()))
+    assert (sealed.schema, sealed.num_rows) == (SEALED_SCHEMA, row_count)
