@@ -44,6 +44,8 @@ _RAW_DESCRIPTIONS: Final[dict[str, str]] = {
     "erased_keys": "One row per entry of the list of erased people that this warehouse was cleaned of.",
     "expired_events": "One row per file: how many of its accepted events left after the retention window.",
     "model_builds": "One row: the last batch that all models hold, and the fingerprint of the models then.",
+    "renewed_days": "One row per mart, capsule and day that builds renewed since the last publication.",
+    "last_publication": "One row: the publication that the next one may be taken over from.",
     "capsules": "One row per capsule of the catalogue, the newest.",
     "content": "One row per content item of the catalogue, the newest.",
 }
@@ -245,6 +247,8 @@ def publication(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.M
         lines = line_totals(connection)
         days = lines_by_day(connection)[:_DAYS_SHOWN]
         reasons = rejected_by_reason(connection)
+    if manifest.anew_because:
+        context.log.info(f"The publication was written anew: {manifest.anew_because}.")
     return dg.MaterializeResult(
         metadata={
             **{f"{name}_lines": count for name, count in lines.items()},
@@ -253,6 +257,7 @@ def publication(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.M
             "publication_id": manifest.id,
             "as_of": manifest.as_of or "none",
             "accepted_count": manifest.accepted_count,
+            "written_anew": manifest.anew_because or "no",
             "tables": dg.MetadataValue.json(manifest.tables),
         }
     )

@@ -179,7 +179,7 @@ def _renew(settings: Settings, say: Say) -> None:
             "publication. Mend the cause, then: engagement erase --open"
         )
     with open_warehouse(settings) as connection:
-        publish(connection, settings, datetime.now(UTC))
+        publish(connection, settings, datetime.now(UTC), anew=True)
     remove_all_but_current(settings.published)
     say("Writing the warehouse anew, so that no deleted byte is left in it")
     compact(settings)

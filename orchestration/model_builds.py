@@ -75,7 +75,12 @@ def last_good_build(connection: duckdb.DuckDBPyConnection) -> GoodBuild | None:
 
 
 def forget_build(connection: duckdb.DuckDBPyConnection) -> None:
-    """To be called before a full refresh: if it breaks off, only another one can mend the models."""
+    """To be called before a full refresh: if it breaks off, only another one can mend the models.
+
+    What was published before is compared with nothing any more, so the next publication is written anew.
+    """
+    connection.execute("delete from raw.last_publication")
+    connection.execute("delete from raw.renewed_days")
     connection.execute("delete from raw.model_builds")
 
 
@@ -97,6 +102,12 @@ def record_build(
         # They name sessions, those of erased persons too.
         for table in tables:
             connection.execute(f"delete from {table}")
+        # Their bytes are to leave the publications too (`publication_file.py`).
+        connection.execute(
+            """insert into raw.renewed_days
+            select distinct null, null, null, null from raw.removed_events where batch_id <= ?""",
+            [batch_id],
+        )
         connection.execute("delete from raw.removed_events where batch_id <= ?", [batch_id])
         connection.execute("commit")
     except BaseException:

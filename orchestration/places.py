@@ -53,7 +53,7 @@ TABLES: Final[tuple[TablePlace, ...]] = (
     *_tables("raw", "counts", "event_files event_file_counts load_batches expired_events"),
     # Names that a catalogue gives to capsules and content, and the owner of a capsule: replaced by landing a
     # new catalogue, not by the erasure of a visitor.
-    *_tables("raw", "kept", "capsules content erased_keys model_builds"),
+    *_tables("raw", "kept", "capsules content erased_keys model_builds renewed_days last_publication"),
     # Views over `raw`.
     *_tables(
         "staging",
@@ -115,6 +115,7 @@ COLUMNS: Final[dict[str, Identity]] = {
         cta_click_count cta_id cta_impression_count cta_type ctr_basis currency custom_event_count device
         direction domain dropped_count dropped_session_count dropped_visitor_count duplicate_count
         duration_seconds ended_at engaged_seconds engaged_session_count entered_at entry_date erased_key
+        day_column first_kept_date publication_id renewed_date table_name whole_bytes
         event_count event_date event_number event_type expired_count explained_by
         explained_share explained_value feedback_count field
         file_count file_id file_kind fingerprint finished_count first_accessed_at first_event_at first_seen_at

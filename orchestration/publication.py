@@ -2,7 +2,8 @@
 
 Why it exists: readers never touch the warehouse file. A publication is a new folder with new files; the
 pointer `CURRENT` is replaced atomically, so a reader sees the old state or the new one, never a half.
-Not here: how readers open it (`app/publications.py`), whether it may be published (the checks before it).
+Not here: how readers open it (`app/publications.py`), what its file holds (`publication_file.py`), whether it
+may be published (the checks before it).
 """
 
 import json
@@ -15,20 +16,23 @@ from typing import Any, Final
 
 import duckdb
 
-from orchestration.kept_figures import closed_before, published_rows
+from orchestration.kept_figures import closed_before
+from orchestration.publication_file import MARTS_FILE, remember_publication, write_marts
 from orchestration.raw_events import last_batch_id
 from orchestration.settings import Settings
 from orchestration.shortage import shortages_named
 
-# Not `marts.duckdb`: the file would name its catalog like the schema, which DuckDB calls ambiguous.
-MARTS_FILE: Final = "publication.duckdb"
 # A reader that opened a publication goes on reading it; one more is kept for those who are just opening.
 KEPT_PUBLICATIONS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class PublicationManifest:
-    """What a publication says of itself, in `manifest.json`. Instants are ISO 8601 with Z."""
+    """What a publication says of itself, in `manifest.json`. Instants are ISO 8601 with Z.
+
+    `tables`: rows by mart. `anew_because`: why nothing was taken over from the publication before; null when
+    it was.
+    """
 
     id: str
     published_at: str
@@ -39,12 +43,16 @@ class PublicationManifest:
     batch_id: int
     accepted_count: int
     tables: dict[str, int]
+    anew_because: str | None = None
 
 
-def publish(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> PublicationManifest:
-    """Copies schema `marts` (and the reference tables a reader shows names from) into a new publication.
+def publish(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime, *, anew: bool = False
+) -> PublicationManifest:
+    """Puts schema `marts` (and the reference tables a reader shows names from) into a new publication.
 
-    `now`: UTC. The caller holds the writer lock and has seen every blocking check pass.
+    `now`: UTC. `anew`: nothing is taken over from the publication before, so no byte of a deleted row is. The
+    caller holds the writer lock and has seen every blocking check pass.
     """
     batch_id = last_batch_id(connection)
     publication_id = f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}Z-{batch_id}"
@@ -53,15 +61,18 @@ def publish(connection: duckdb.DuckDBPyConnection, settings: Settings, now: date
     try:
         with shortages_named("the publication", settings.published):
             draft.mkdir(parents=True)
-            tables = _copy_marts(connection, settings.archive, draft / MARTS_FILE)
+            written = write_marts(
+                connection, settings.archive, settings.published, draft / MARTS_FILE, anew=anew
+            )
             manifest = _manifest(
                 connection,
                 publication_id,
                 settings.timezone,
                 now,
                 batch_id,
-                tables,
+                written.tables,
                 closed_before(settings.archive),
+                written.anew_because,
             )
             _write_durably(draft / "manifest.json", json.dumps(asdict(manifest), indent=2) + "\n")
             draft.replace(settings.published / publication_id)
@@ -72,6 +83,7 @@ def publish(connection: duckdb.DuckDBPyConnection, settings: Settings, now: date
         # A full disk should not stay full of what nobody will read.
         _wipe_drafts(settings.published)
         raise
+    remember_publication(connection, publication_id, settings.archive, written.whole_bytes, now)
     remove_unused(settings.published, publication_id)
     return manifest
 
@@ -111,31 +123,6 @@ def _wipe_drafts(published: Path) -> None:
             shutil.rmtree(draft, ignore_errors=True)
 
 
-def _copy_marts(connection: duckdb.DuckDBPyConnection, archive: Path, target: Path) -> dict[str, int]:
-    names = connection.execute(
-        """select schema_name, table_name from duckdb_tables()
-        where schema_name in ('marts', 'reference') and database_name = current_database()
-        order by all"""
-    ).fetchall()
-    # A path can't be a bound parameter of ATTACH; quotes are doubled, and the folder name is ours.
-    connection.execute(f"attach '{str(target).replace(chr(39), chr(39) * 2)}' as publication")
-    counts: dict[str, int] = {}
-    try:
-        for schema, table in names:
-            connection.execute(f'create schema if not exists publication."{schema}"')
-            rows = f'select * from "{schema}"."{table}"'
-            if schema == "marts":
-                rows = published_rows(connection, archive, table)
-            connection.execute(f'create table publication."{schema}"."{table}" as {rows}')
-            row = connection.execute(f'select count(*) from publication."{schema}"."{table}"').fetchone()
-            if schema == "marts":
-                counts[table] = int(row[0]) if row else 0
-        connection.execute("checkpoint publication")
-    finally:
-        connection.execute("detach publication")
-    return counts
-
-
 def _manifest(
     connection: duckdb.DuckDBPyConnection,
     publication_id: str,
@@ -144,6 +131,7 @@ def _manifest(
     batch_id: int,
     tables: dict[str, int],
     first_kept: date | None,
+    anew_because: str | None,
 ) -> PublicationManifest:
     row = connection.execute("select max(occurred_at), count(*) from raw.events").fetchone()
     newest, accepted_count = row if row else (None, 0)
@@ -162,6 +150,7 @@ def _manifest(
         batch_id=batch_id,
         accepted_count=accepted_count,
         tables=tables,
+        anew_because=anew_because,
     )
 
 

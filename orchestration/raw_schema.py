@@ -168,6 +168,23 @@ RAW_TABLES: Final[dict[str, dict[str, ColumnType]]] = {
         "fingerprint": "varchar",
         "built_at": "timestamp",
     },
+    # What builds renewed in a mart since the publication in `last_publication`: days of a capsule, by the
+    # mart's column of that name; a row without a day says that the mart was renewed at all, one without a
+    # mart that events were removed (`publication_file.py`).
+    "renewed_days": {
+        "table_name": "varchar",
+        "day_column": "varchar",
+        "capsule_id": "varchar",
+        "renewed_date": "date",
+    },
+    # One row: the publication that a next one may be taken over from, the first day that took events then,
+    # and the size of its file when it was last written whole.
+    "last_publication": {
+        "publication_id": "varchar",
+        "first_kept_date": "date",
+        "whole_bytes": "bigint",
+        "published_at": "timestamp",
+    },
     "capsules": {
         "capsule_id": "varchar",
         "capsule_name": "varchar",

@@ -105,7 +105,7 @@ def retire(
             _remove_events(connection, settings, files, start, now, say)
         _build_when_behind(settings, say)
         with open_warehouse(settings) as connection:
-            publish(connection, settings, datetime.now(UTC))
+            publish(connection, settings, datetime.now(UTC), anew=True)
         say("Writing the warehouse into a new file")
         compact(settings)
         original_count = delete_before(settings, start) + delete_loaded(settings, _names(settings, done))

@@ -46,12 +46,19 @@ NAMED_STEPS = [
     "orchestration.micro_batch:delete_old_originals:before:2",
 ]
 PUBLISHING_STEPS = [
-    "orchestration.publication:_copy_marts:after:1",
+    "orchestration.publication_file:copy_marts:after:1",
     "orchestration.publication:_manifest:after:1",
     "orchestration.publication:_write_durably:after:1",
     "orchestration.publication:_write_durably:before:2",
     "orchestration.publication:_write_durably:after:2",
+    "orchestration.publication:remember_publication:before:1",
     "orchestration.publication:remove_unused:before:1",
+]
+TAKING_OVER_STEPS = [
+    "orchestration.publication_file:_renew_days:before:1",
+    "orchestration.publication_file:_renew_days:after:1",
+    "orchestration.publication_file:take_over_marts:after:1",
+    "orchestration.publication:remember_publication:before:1",
 ]
 
 
@@ -224,22 +231,54 @@ def single_row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, 
     return tuple(row)
 
 
-@pytest.mark.parametrize("step", PUBLISHING_STEPS)
-def test_readers_always_find_a_whole_publication(step: str, settings: Settings) -> None:
+def publish_a_day(settings: Settings) -> None:
     with writer_lock(settings), open_warehouse(settings) as connection:
         connection.execute("create schema marts")
         connection.execute(
-            "create table marts.session_activity_hourly as select date '2026-11-20' as activity_date"
+            """create table marts.session_activity_hourly as
+            select 'a' as capsule_id, date '2026-11-20' as activity_date"""
         )
-    first = start(settings, "-", "publish")
-    assert first.wait(60) == 0
-    killed = start(settings, step, "publish")
-    assert killed.wait(60) == -signal.SIGKILL
+    assert start(settings, "-", "publish").wait(60) == 0
+
+
+def published_rows(settings: Settings) -> int:
     manifest = current_manifest(settings.published)
     assert manifest is not None
     file = settings.published / manifest.id / "publication.duckdb"
     with duckdb.connect(str(file), read_only=True) as reader:
-        assert reader.execute("select count(*) from marts.session_activity_hourly").fetchone() == (1,)
+        return int(single_row(reader, "select count(*) from marts.session_activity_hourly")[0])
+
+
+@pytest.mark.parametrize("step", PUBLISHING_STEPS)
+def test_readers_always_find_a_whole_publication(step: str, settings: Settings) -> None:
+    publish_a_day(settings)
+    with writer_lock(settings), open_warehouse(settings) as connection:
+        connection.execute("delete from raw.last_publication")
+    killed = start(settings, step, "publish")
+    assert killed.wait(60) == -signal.SIGKILL
+    assert published_rows(settings) == 1
     last = start(settings, "-", "publish")
     assert last.wait(60) == 0
+    assert not [path for path in settings.published.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("step", TAKING_OVER_STEPS)
+def test_killed_while_taking_over_readers_have_the_day_before_it_or_after_it(
+    step: str, settings: Settings
+) -> None:
+    publish_a_day(settings)
+    with writer_lock(settings), open_warehouse(settings) as connection:
+        connection.execute("insert into marts.session_activity_hourly values ('b', date '2026-11-21')")
+        connection.execute(
+            """insert into raw.renewed_days
+            values ('session_activity_hourly', 'activity_date', 'b', date '2026-11-21')"""
+        )
+    killed = start(settings, step, "publish")
+    assert killed.wait(60) == -signal.SIGKILL
+    assert published_rows(settings) == (2 if "remember" in step else 1)
+    assert start(settings, "-", "publish").wait(60) == 0
+    manifest = current_manifest(settings.published)
+    assert manifest is not None
+    assert (manifest.anew_because, manifest.tables) == (None, {"session_activity_hourly": 2})
+    assert published_rows(settings) == 2
     assert not [path for path in settings.published.iterdir() if path.name.startswith(".")]

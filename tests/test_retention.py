@@ -135,8 +135,8 @@ def everything_raw(settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
         return {
             table: connection.execute(f"select * from raw.{table} order by all").fetchall()
             for table in RAW_TABLES
-            # When a build was and what it took note of.
-            if table not in ("model_builds", "removed_events")
+            # When a build or a publication was, and what it took note of.
+            if table not in ("model_builds", "removed_events", "renewed_days", "last_publication")
         }
 
 

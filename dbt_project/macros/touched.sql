@@ -184,6 +184,7 @@
     {%- set columns = arg_dict["unique_key"] | join(", ") -%}
     {%- set names = arg_dict["dest_columns"] | map(attribute="name") -%}
     {%- set inserted = get_quoted_csv(names) -%}
+    {{ note_renewed_days(target, arg_dict["unique_key"], arg_dict["temp_relation"]) }}
     delete from {{ target }}
     where ({{ columns }}) in (
         {{ outdated_keys(target, columns, config.get("meta")) }}
@@ -192,6 +193,54 @@
     insert into {{ target }} ({{ inserted }})
     select {{ inserted }}
     from {{ arg_dict["temp_relation"] }}
+{%- endmacro %}
+
+
+{#- Writes down, for the next publication, on which days of a capsule rows of a mart go
+    or come, and that it was renewed at all. A mart without such a row is published as a
+    whole; so are those by visitor, which have no day. The days of all touched sessions
+    are more than a mart has rows on, and cost no look at it. -#}
+{% macro note_renewed_days(target, unique_key, temp_relation) -%}
+    {%- set kind = config.get("meta")["touched_by"] -%}
+    {%- set has_days = kind in ("session", "day", "entry_day", "history") -%}
+    {%- set day = "event_date" if kind == "history" else unique_key[1] -%}
+    {% if target.schema == "marts" and has_days %}
+        insert into {{ renewed_days_table(target) }}
+        select distinct
+            '{{ target.identifier }}',
+            '{{ day }}',
+            renewed.*
+        from (
+            {{ days_renewed(kind, day, target, unique_key, temp_relation) }}
+            union all
+            select
+                cast(null as {{ dbt.type_string() }}),
+                cast(null as date)
+        ) as renewed;
+
+    {% endif %}
+{%- endmacro %}
+
+
+{% macro renewed_days_table(target) -%}
+    {{ return(api.Relation.create(
+        database=target.database, schema="raw", identifier="renewed_days"
+    )) }}
+{%- endmacro %}
+
+
+{% macro days_renewed(kind, day, target, unique_key, temp_relation) -%}
+    {%- if kind == "session" -%}
+        select capsule_id, event_date from {{ touched_table("int_touched_sessions") }}
+    {%- elif kind == "history" -%}
+        select capsule_id, {{ day }} from {{ temp_relation }}
+        union all
+        select capsule_id, {{ day }}
+        from {{ target }}
+        where ({{ unique_key | join(", ") }}) in ({{ touched_keys(kind) }})
+    {%- else -%}
+        {{ touched_keys(kind) }}
+    {%- endif -%}
 {%- endmacro %}
 
 

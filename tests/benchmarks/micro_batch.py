@@ -3,7 +3,7 @@
 python -m tests.benchmarks.micro_batch [--events 5000000] [--batch 2000] [--home FOLDER]
 
 History is written straight into `raw.events` with SQL (100 capsules, 12 months, about 8 events a session) and
-built once; the batch goes the real way: landing folder, load, `dbt build`.
+built once; the batch goes the real way: landing folder, load, `dbt build`, publication.
 """
 
 import argparse
@@ -20,6 +20,8 @@ import orjson
 
 from orchestration.dbt_runner import build
 from orchestration.micro_batch import load_pending
+from orchestration.publication import publish
+from orchestration.publication_file import MARTS_FILE
 from orchestration.settings import Settings, load_settings
 from orchestration.state_folder import create_state_folders
 from orchestration.warehouse import open_warehouse, writer_lock
@@ -213,6 +215,19 @@ def write_batch(settings: Settings, event_count: int, now: datetime, number: int
     (settings.landing / f"batch-{number}.ndjson").write_bytes(content)
 
 
+def publish_marts(settings: Settings) -> str:
+    """Publishes, and says what it took and why nothing was taken over, if so."""
+    started, busy = time.perf_counter(), time.process_time()
+    with writer_lock(settings), open_warehouse(settings) as connection:
+        manifest = publish(connection, settings, datetime.now(UTC))
+    size = (settings.published / manifest.id / MARTS_FILE).stat().st_size
+    return (
+        f"publish {time.perf_counter() - started:.1f} s (computed {time.process_time() - busy:.1f} s), "
+        f"{size / 2**20:,.0f} MB, "
+        + (f"anew: {manifest.anew_because}" if manifest.anew_because else "taken over and renewed")
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=5_000_000)
@@ -240,6 +255,7 @@ def main() -> None:
             f"{outcome.failures}",
             flush=True,
         )
+        print(publish_marts(settings), flush=True)
     for number in range(arguments.batches):
         write_batch(settings, arguments.batch, now, int(time.time()) + number)
         started = time.perf_counter()
@@ -254,6 +270,7 @@ def main() -> None:
             f"({outcome.node_count} nodes, {len(outcome.failures)} failed)",
             flush=True,
         )
+        print(f"  {publish_marts(settings)}", flush=True)
         slowest = sorted(outcome.node_seconds.items(), key=lambda one: -one[1])
         for name, seconds in slowest[: arguments.slowest]:
             print(f"  {seconds:6.2f} s  {name}")
