@@ -19,7 +19,7 @@ from orchestration.erasure_list import ErasureList
 from orchestration.event_fields import MAX_ID_CHARACTERS, FieldProblem, metadata_columns
 from orchestration.limits import DEFAULT_LIMITS, Limits
 from orchestration.opt_outs import OptOuts
-from orchestration.privacy import Keyring, is_consent_refused, says_no, says_yes
+from orchestration.privacy import Keyring, says_no, says_yes, stated_consent, weighed_consent
 from orchestration.raw_schema import EVENT_COLUMNS
 from orchestration.strict_json import Unreadable, UnreadableReason, parse_line
 from orchestration.timestamps import parse_timestamp
@@ -147,7 +147,8 @@ def _admit_object(parsed: dict[str, Any], rules: AdmissionRules) -> Outcome:
     keyring = rules.keyring
     own_ids = [own for own in (user_id, session_id, event_id) if own]
     meant = metadata_columns(metadata, event_type, capsule_id, keyring, own_ids)
-    refused = is_consent_refused(metadata) or is_consent_refused(parsed)
+    consent = weighed_consent([stated_consent(metadata), stated_consent(parsed)])
+    refused = consent == "refused"
     stated = {"eventType": event_type, "capsuleId": capsule_id, "sessionId": session_id, "userId": user_id}
     names, values = canonical_content(parsed | stated, metadata, epoch_milliseconds(occurred_at))
     content_hash = keyring.content_hash(names, values)
@@ -178,7 +179,7 @@ def _admit_object(parsed: dict[str, Any], rules: AdmissionRules) -> Outcome:
         event["daily_key"] = keyring.daily_key(
             occurred_at.date(), capsule_id, meant.reduced_ip or "", meant.user_agent or ""
         )
-    event.update(meant.columns, is_consent_refused=refused)
+    event.update(meant.columns, is_consent_refused=refused, consent=consent)
     is_opt_in = opt_out is not None and says_no(opt_out) and not refused
     return Accepted(event, is_opt_in, refused_keys)
 

@@ -22,7 +22,7 @@ from orchestration.erasure_list import ErasureList
 from orchestration.event_files import LandedFile
 from orchestration.journal import make_durable
 from orchestration.line_reader import LineReader
-from orchestration.sealed_rows import SEALED_SCHEMA
+from orchestration.sealed_rows import SEALED_SCHEMA, in_full
 
 # Keys of persons and events hardly repeat inside a file: a dictionary of them is bigger than they are.
 REPEATING_COLUMNS: Final = [
@@ -104,10 +104,10 @@ def _write_tables(tables: Iterable[pa.Table], draft: Path) -> None:
 
 
 def row_groups(path: Path) -> Iterator[pa.Table]:
-    """A sealed file part by part."""
+    """A sealed file part by part, with every column of today."""
     with pq.ParquetFile(path) as file:
         for at in range(file.num_row_groups):
-            yield file.read_row_group(at)
+            yield in_full(file.read_row_group(at))
 
 
 def _suppress_sessions(draft: Path, erased: ErasureList) -> None:

@@ -36,7 +36,14 @@ from orchestration.event_fields import (
 )
 from orchestration.event_properties import properties
 from orchestration.masking import repeats_own_id
-from orchestration.privacy import Keyring, is_consent_refused, reduce_ip, says_something_of_consent
+from orchestration.privacy import (
+    Consent,
+    Keyring,
+    reduce_ip,
+    says_something_of_consent,
+    stated_consent,
+    weighed_consent,
+)
 
 # Event type, the event's own keys, null, the keys of `metadata`; none of their values is null.
 Shape = tuple[Any, ...]
@@ -112,10 +119,10 @@ class Memos:
         self._consent: dict[str, _Memo] = {}
         self._together: dict[tuple[str, ...], _Memo] = {}
 
-    def refusal(self, name: str) -> _Memo:
-        """Whether the value of one key refuses consent."""
+    def consent(self, name: str) -> _Memo:
+        """What the value of one key says of consent."""
         if name not in self._consent:
-            self._consent[name] = _Memo(lambda value: is_consent_refused({name: value}))
+            self._consent[name] = _Memo(lambda value: stated_consent({name: value}))
         return self._consent[name]
 
     def together(self, names: tuple[str, ...]) -> _Memo:
@@ -322,13 +329,14 @@ class EventShape:
         self, own: list[Column], inner: list[Column], ids: Columns, instants: Column, count: int
     ) -> Columns:
         memos = self._memos
-        refused = self._refused(own, inner, count)
+        consent = self._consent(own, inner, count)
+        refused = [said == "refused" for said in consent]
         keys: Columns = {}
         if "userId" in ids:
             keys["user"] = memos.user_key.of(ids["userId"])
         if "visitorId" in self._sent:
             keys["visitor"] = memos.visitor_key.of(inner[self._sent["visitorId"]])
-        columns: Columns = {"is_consent_refused": refused}
+        columns: Columns = {"is_consent_refused": refused, "consent": consent}
         for kind, column in (("user", "user_key"), ("visitor", "visitor_id_key")):
             if kind not in keys:
                 continue
@@ -343,14 +351,14 @@ class EventShape:
             columns["daily_key"] = self._daily_keys(inner, ids["capsuleId"], instants, refused)
         return columns
 
-    def _refused(self, own: list[Column], inner: list[Column], count: int) -> list[bool]:
+    def _consent(self, own: list[Column], inner: list[Column], count: int) -> list[Consent | None]:
         said = [
-            self._memos.refusal(name).of(columns[at])
+            self._memos.consent(name).of(columns[at])
             for names, columns in ((self._own, own), (self._inner, inner))
             for name, at in names.items()
             if says_something_of_consent(name)
         ]
-        return [any(row) for row in zip(*said, strict=True)] if said else [False] * count
+        return [weighed_consent(row) for row in zip(*said, strict=True)] if said else [None] * count
 
     def _daily_keys(
         self, inner: list[Column], capsules: Column, instants: Column, refused: list[bool]

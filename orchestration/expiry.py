@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from orchestration.archive import REPEATING_COLUMNS, sealed_path
 from orchestration.journal import BatchRecord, make_durable
 from orchestration.raw_events import roll_back
-from orchestration.sealed_rows import SEALED_SCHEMA
+from orchestration.sealed_rows import SEALED_SCHEMA, in_full
 from orchestration.verdicts import first_number
 
 # The rest of a session that began before the window is kept with it, but of no session longer than this.
@@ -106,7 +106,7 @@ def rewrite_sealed(
         ) as writer,
     ):
         for batch in sealed.iter_batches(batch_size=50_000):
-            table = pa.Table.from_batches([batch]).cast(SEALED_SCHEMA)
+            table = in_full(pa.Table.from_batches([batch]))
             gone = known.leaves(table)
             count = pc.sum(gone).as_py() or 0
             reduced_count += count

@@ -143,6 +143,7 @@ def _sums(*names: str) -> str:
 
 _EVENT_COUNTS: Final = (
     "session_count", "view_session_count", "conversation_count", "bounce_count", "engaged_session_count",
+    "consent_given_session_count", "consent_refused_session_count",
     "event_count", "view_count", "turn_count", "message_count", "content_access_count", "citation_count",
     "search_count", "zero_result_search_count", "cta_impression_count", "cta_click_count",
     "conversion_count", "lead_count", "custom_event_count",

@@ -19,14 +19,16 @@ import os
 import re
 import secrets
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from orchestration.masking import mask_id, mask_text
+
+Consent = Literal["given", "refused"]
 
 KEY_CHARACTERS: Final = 24
 _REMEMBERED_KEYS: Final = 200_000
@@ -270,37 +272,50 @@ def plain_name(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")
 
 
-def is_consent_refused(sent: Mapping[str, Any]) -> bool:
-    """Whether consent is refused: by `consent`, or by a do-not-track or privacy-control signal.
+def stated_consent(sent: Mapping[str, Any]) -> Consent | None:
+    """What is said of consent: by `consent`, or by a do-not-track or privacy-control signal; null if nothing.
 
-    An answer that is no known yes is a no: "not granted", "revoked", a word of another language.
+    One refusal outweighs every yes. An answer that is no known yes is a no: "not granted", "revoked", a word
+    of another language. A signal that is not set says nothing: it is no consent.
     """
+    said: list[Consent | None] = []
     for name, value in sent.items():
         plain = plain_name(name)
         if plain in _SIGNAL_NAMES and says_yes(value):
-            return True
-        if plain == _CONSENT_NAME and not _is_consent_given(value):
-            return True
-    return False
+            return "refused"
+        if plain == _CONSENT_NAME:
+            said.append(_answer_of(value))
+    return weighed_consent(said)
+
+
+def weighed_consent(said: Iterable[Consent | None]) -> Consent | None:
+    """What several answers say together: a refusal before a yes, a yes before nothing."""
+    answers = set(said)
+    if "refused" in answers:
+        return "refused"
+    return "given" if "given" in answers else None
 
 
 def says_something_of_consent(name: str) -> bool:
-    """Whether `is_consent_refused` looks at a key of this name."""
+    """Whether `stated_consent` looks at a key of this name."""
     plain = plain_name(name)
     return plain == _CONSENT_NAME or plain in _SIGNAL_NAMES
 
 
-def _is_consent_given(answer: Any) -> bool:
+def _answer_of(answer: Any) -> Consent | None:
     if isinstance(answer, Mapping):
         # Consent platforms send one answer per purpose; measuring is what we ask for.
         asked = [value for name, value in answer.items() if name.lower() in _MEASURING_PURPOSES]
-        return all(_is_consent_given(value) for value in (asked or answer.values()))
+        return weighed_consent(map(_answer_of, asked or answer.values()))
     if isinstance(answer, list):
         # A list of the purposes somebody agreed to.
         words = {_word(value) for value in answer}
-        return bool(words & _MEASURING_PURPOSES) or (bool(words) and words <= _CONSENT_WORDS)
+        is_given = bool(words & _MEASURING_PURPOSES) or (bool(words) and words <= _CONSENT_WORDS)
+        return "given" if is_given else "refused"
     word = _word(answer)
-    return answer is None or not word or word in _CONSENT_WORDS
+    if answer is None or not word:
+        return None
+    return "given" if word in _CONSENT_WORDS else "refused"
 
 
 def says_yes(value: Any) -> bool:

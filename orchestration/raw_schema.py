@@ -52,6 +52,8 @@ EVENT_COLUMNS: Final[dict[str, ColumnType]] = {
     "region": "varchar",
     "city": "varchar",
     "is_consent_refused": "boolean",
+    # given or refused; null when nothing was said, and in rows from before there was this column
+    "consent": "varchar",
     # search
     "search_query": "varchar",
     "result_count": "bigint",
@@ -203,6 +205,9 @@ RAW_TABLES: Final[dict[str, dict[str, ColumnType]]] = {
     },
 }
 
+# What warehouses that were made before lack; there the column is null.
+_ADDED_COLUMNS: Final = (("events", "consent"),)
+
 
 def create_statements() -> list[str]:
     """DDL of schema `raw`, safe to repeat: no keys or unique indexes, which grow and slow with history."""
@@ -210,4 +215,7 @@ def create_statements() -> list[str]:
     for table, columns in RAW_TABLES.items():
         listed = ", ".join(f"{name} {column_type}" for name, column_type in columns.items())
         statements.append(f"create table if not exists raw.{table} ({listed})")
+    for table, column in _ADDED_COLUMNS:
+        kind = RAW_TABLES[table][column]
+        statements.append(f"alter table raw.{table} add column if not exists {column} {kind}")
     return statements

@@ -45,6 +45,14 @@ _KEPT_OF_SUPPRESSED: Final = frozenset(
 )
 
 
+def in_full(table: pa.Table) -> pa.Table:
+    """Rows of a sealed file of any age as a table of `SEALED_SCHEMA`: a column it lacks is null."""
+    for name in SEALED_SCHEMA.names:
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(table.num_rows, SEALED_SCHEMA.field(name).type))
+    return table.select(SEALED_SCHEMA.names).cast(SEALED_SCHEMA)
+
+
 def as_table(row_count: int, columns: Columns) -> pa.Table:
     """The columns of admitted lines as a table of `SEALED_SCHEMA` and the keys still to be asked."""
     arrays = {

@@ -16,6 +16,13 @@ import duckdb
 from orchestration.raw_schema import EVENT_COLUMNS
 
 _EVENT_LIST: Final = ", ".join(EVENT_COLUMNS)
+_NO_EVENT: Final = ", ".join(f"cast(null as {kind}) as {name}" for name, kind in EVENT_COLUMNS.items())
+# Sealed files of any age: a column that those of a statement lack is null.
+_SEALED_FILES: Final = f"""(
+    select {_NO_EVENT} where false
+    union all by name
+    select * from read_parquet(?, union_by_name = true, hive_partitioning = false, filename = true)
+)"""
 _FILES_A_STATEMENT: Final = 500
 _SIGNALS: Final = """select person_key, signalled_at, is_opt_out from raw.privacy_signals
     union all select * from new_signals"""
@@ -24,11 +31,10 @@ _PERSON_KEYS: Final = ("user_key", "visitor_id_key", "client_session_key")
 
 def stage(connection: duckdb.DuckDBPyConnection, sealed: Sequence[Path], first_file_id: int) -> None:
     """Reads the sealed files into `incoming`; `outcome` changes there until the transaction."""
-    columns = ", ".join(f"cast(null as {kind}) as {name}" for name, kind in EVENT_COLUMNS.items())
     connection.execute(
         f"""create or replace temp table incoming as
         select cast(null as bigint) as file_id, cast(null as bigint) as line_number, '' as outcome,
-            '' as reason, '' as field, '' as excerpt, false as is_opt_in, {columns}
+            '' as reason, '' as field, '' as excerpt, false as is_opt_in, {_NO_EVENT}
         limit 0"""
     )
     connection.execute(
@@ -43,7 +49,7 @@ def stage(connection: duckdb.DuckDBPyConnection, sealed: Sequence[Path], first_f
             f"""insert into incoming
             select sealed_files.file_id, lines.line_number, lines.outcome, lines.reason, lines.field,
                 lines.excerpt, lines.is_opt_in, {_EVENT_LIST}
-            from read_parquet(?, hive_partitioning = false, filename = true) as lines
+            from {_SEALED_FILES} as lines
             inner join sealed_files on lines.filename = sealed_files.path""",
             [part],
         ).fetchone()
@@ -132,7 +138,7 @@ def recall(connection: duckdb.DuckDBPyConnection, archive: Path, left_out: str |
             connection.execute(
                 f"""insert into recalled
                 select {_EVENT_LIST}, ?, line_number
-                from read_parquet(?, hive_partitioning = false) where line_number = ?""",
+                from {_SEALED_FILES} where line_number = ?""",
                 [file_id, glob.escape(str(sealed)), line_number],
             )
     connection.execute(f"delete from recalled where {is_opted_out('recalled', _SIGNALS)}")

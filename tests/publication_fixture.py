@@ -41,7 +41,7 @@ TABLES: dict[str, dict[str, str]] = {
         "ended_at": "timestamp", "session_date": "date", **ORIGIN, "session_seconds": "double",
         "engaged_seconds": "double", **dict.fromkeys(SESSION_COUNTS, "bigint"),
         "is_bounce": "boolean", "is_engaged": "boolean", "is_returning": "boolean",
-        "is_conversation": "boolean", "bot_reason": "varchar",
+        "is_conversation": "boolean", "bot_reason": "varchar", "consent": "varchar",
     },
     "fct_conversions": {
         "conversion_key": "varchar", "capsule_id": "varchar", "session_key": "varchar", **WHO,
@@ -196,7 +196,7 @@ def session(
         "session_key": key, "capsule_id": capsule_id, "started_at": started_at,
         "session_date": started_at[:10], "session_seconds": session_seconds,
         "engaged_seconds": engaged_seconds, "hours": hours, "is_bot": False,
-        "is_returning": False, "is_bounce": False, "is_engaged": True,
+        "is_returning": False, "is_bounce": False, "is_engaged": True, "consent": "unknown",
         "is_conversation": counts.get("turn_count", 0) > 0, **counts, **facts,
     }  # fmt: skip
 
@@ -213,10 +213,10 @@ SESSIONS = [
                 "view_count": 1, "turn_count": 3, "message_count": 6, "content_access_count": 1,
                 "search_count": 1, "zero_result_search_count": 1, "cta_impression_count": 2,
                 "cta_click_count": 1, "conversion_count": 2}},
-            is_returning=True, **USER_1, **SEARCH),
+            is_returning=True, consent="given", **USER_1, **SEARCH),
     session("s2", "guide", "2026-03-09 11:00:00", 0, 0,
             {"2026-03-09 11:00": {"view_count": 1}},
-            is_bounce=True, is_engaged=False, **DAILY_1, **DIRECT),
+            consent="refused", is_bounce=True, is_engaged=False, **DAILY_1, **DIRECT),
     session("s3", "guide", "2026-03-11 23:50:00", 1200, 90,
             {"2026-03-11 23:00": {"view_count": 1, "turn_count": 1, "message_count": 1},
              "2026-03-12 00:00": {"message_count": 1, "cta_impression_count": 2,

@@ -182,6 +182,20 @@ def test_a_refused_consent_leaves_no_identity(rules: AdmissionRules) -> None:
         assert (kept["user_key"], kept["visitor_id_key"], kept.get("daily_key")) == (None, None, None)
 
 
+def test_an_event_says_consent_was_given_or_refused_or_nothing(rules: AdmissionRules) -> None:
+    for sent, said in (
+        ({"consent": True}, "given"), ({"consent": ["analytics"]}, "given"), ({"Consent": "ok"}, "given"),
+        ({"consent": {"analytics": True, "ads": False}}, "given"), ({"consent": "no"}, "refused"),
+        ({"consent": True, "dnt": 1}, "refused"), ({"gpc": "1"}, "refused"), ({"consent": []}, "refused"),
+        ({}, None), ({"consent": None}, None), ({"consent": ""}, None), ({"consent": {}}, None),
+        ({"dnt": 0}, None), ({"gpc": False}, None),
+    ):  # fmt: skip
+        kept = accepted(event(userId="u", metadata=sent), rules)
+        assert (sent, kept["consent"]) == (sent, said)
+        # At the top it means the same.
+        assert accepted(event(userId="u", **sent), rules)["consent"] == said
+
+
 def test_an_opt_out_is_suppressed(rules: AdmissionRules) -> None:
     for spelling in ({"optOut": True}, {"opt_out": "yes"}, {"optOut": 1}):
         assert isinstance(admit_line(line(event(metadata=spelling)), rules), Suppressed)

@@ -22,10 +22,11 @@ from app.breakdowns import (
     weekday_hours,
     whole_buckets,
 )
+from app.consent import consent_by_capsule, consent_shares
 from app.publications import close_publications, current_publication
 from app.scope import EVERYTHING
 from app.selection import Selection
-from tests.publication_fixture import write_publication
+from tests.publication_fixture import ROWS, TABLES, write_publication
 
 WEEK = Selection(date(2026, 3, 9), date(2026, 3, 15))
 
@@ -157,3 +158,26 @@ def test_nothing_is_drawn_before_the_first_event(publication) -> None:
     assert drawn_buckets(publication, days, "day", month, False) == days[1:]
     parts = parts_over_time(publication, year, "channel", "view_count")
     assert min(row["start"] for row in parts) == date(2026, 2, 23)
+
+
+def test_sessions_are_counted_by_their_last_word_on_consent(publication) -> None:
+    # Of s1, s2, s3 and s4; the bot is left out.
+    assert consent_shares(publication, WEEK) == [
+        {"consent": "given", "session_count": 1, "share": 0.25},
+        {"consent": "refused", "session_count": 1, "share": 0.25},
+        {"consent": "unknown", "session_count": 2, "share": 0.5},
+    ]
+    guide, onboarding = consent_by_capsule(publication, WEEK)
+    assert list(guide.values()) == ["guide", 3, *[pytest.approx(1 / 3)] * 3]
+    assert list(onboarding.values()) == ["onboarding", 1, 0.0, 0.0, 1.0]
+    empty = Selection(date(2025, 1, 1), date(2025, 1, 2))
+    assert (consent_shares(publication, empty), consent_by_capsule(publication, empty)) == ([], [])
+
+
+def test_a_publication_from_before_answers_were_kept_has_no_consent_share(tmp_path, monkeypatch) -> None:
+    columns = {name: kind for name, kind in TABLES["fct_sessions"].items() if name != "consent"}
+    monkeypatch.setitem(TABLES, "fct_sessions", columns)
+    rows = [{name: value for name, value in row.items() if name != "consent"} for row in ROWS["fct_sessions"]]
+    write_publication(tmp_path, rows={**ROWS, "fct_sessions": rows})
+    old = current_publication(tmp_path, EVERYTHING)
+    assert (consent_shares(old, WEEK), consent_by_capsule(old, WEEK)) == ([], [])

@@ -296,6 +296,12 @@ def test_the_accounting_is_on_the_page_about_data_quality(home) -> None:
     assert [tuple(row.values())[1:] for row in days] == [(21, 16, 2, 2, 1)]
 
 
+def test_the_consent_share_is_on_the_page_about_data_quality(home) -> None:
+    write_publication(home / "published")
+    shown = texts(opened("data_quality", **WEEK))
+    assert "25.0% of the sessions agreed, 25.0% refused, 50.0% said nothing." in shown
+
+
 def test_a_line_that_got_lost_is_an_alarm(home) -> None:
     from tests.publication_fixture import ROWS
 

@@ -13,10 +13,11 @@ import pytest
 import zstandard
 
 from orchestration import archive, micro_batch, sealing
-from orchestration.archive import SealedFile, seal, sealed_path
+from orchestration.archive import SealedFile, row_groups, seal, sealed_path
 from orchestration.event_files import LandedFile
 from orchestration.micro_batch import LandingMissing, LoadSummary, load_pending
 from orchestration.raw_events import Accounting, accounting_gaps
+from orchestration.recovery import recover
 from orchestration.sealed_rows import SEALED_SCHEMA
 from orchestration.settings import Settings, load_settings
 from orchestration.state_folder import create_state_folders
@@ -423,3 +424,21 @@ def test_a_sealed_file_has_the_same_columns_however_few_its_rows(settings: Setti
     assert summary.accounting == Accounting(received=row_count, accepted=row_count)
     sealed = pq.read_table(sealed_path(settings.archive, hashlib.sha256(content).hexdigest()))
     assert (sealed.schema, sealed.num_rows) == (SEALED_SCHEMA, row_count)
+
+
+def test_files_and_a_warehouse_from_before_answers_were_kept_say_nothing_of_consent(
+    settings: Settings,
+) -> None:
+    load(settings, "old.ndjson", event(eventId="old", metadata={"consent": True}))
+    (sealed,) = settings.archive.glob("*.parquet")
+    pq.write_table(pq.read_table(sealed).drop_columns(["consent"]), sealed)
+    with writer_lock(settings), open_warehouse(settings) as connection:
+        connection.execute("alter table raw.events drop column consent")
+    load(settings, "new.ndjson", event(eventId="new", metadata={"consent": True}))
+    consents = "select consent, count(*) from raw.events group by all order by all nulls last"
+    assert rows(settings, consents) == [("given", 1), (None, 1)]
+    # From the archive both kinds of files are read, in one statement.
+    recover(settings)
+    assert rows(settings, consents) == [("given", 1), (None, 1)]
+    (again,) = row_groups(sealed)
+    assert again["consent"].to_pylist() == [None]

@@ -19,6 +19,7 @@ from app.answers import ask
 from app.breakdowns import bots_left_out
 from app.charts import bars
 from app.check_results import check_rows, last_checks
+from app.consent import consent_by_capsule, consent_shares
 from app.format import count_text, counted, day_text, name_text, rate_text
 from app.guards import explain_missing
 from app.key_figures import card, ranking_rows
@@ -33,6 +34,7 @@ TIER_NAMES = {
     "session": "One session only",
 }
 
+CONSENT_NAMES = {"given": "Agreed", "refused": "Refused", "unknown": "Said nothing"}
 COUNT_COLUMNS = {
     name_text(name): st.column_config.NumberColumn(format="localized") for name in ("received", *FATES)
 }
@@ -130,6 +132,36 @@ with st.grid(2, min_column_width=320):
             f"Bots in this period: {counted(bots['session_count'], 'session', 'sessions')} with "
             f"{counted(bots['view_count'], 'view', 'views')}, flagged and left out unless asked for."
         )
+
+shares = ask(consent_shares, view.publication, view.selection)
+if shares:
+    with st.grid(2, min_column_width=320):
+        with card("Consent", f"Sessions in the chosen period, {view.period_text}, by their last word on it."):
+            share_of = {row["consent"]: rate_text(row["share"]) for row in shares}
+            st.markdown(
+                f"{share_of['given']} of the sessions agreed, {share_of['refused']} refused, "
+                f"{share_of['unknown']} said nothing."
+            )
+            named = [{**row, "name": CONSENT_NAMES[row["consent"]]} for row in shares]
+            st.altair_chart(
+                bars(named, "name", "session_count", "Sessions", with_share=True),
+                alt="Sessions by consent: agreed, refused, said nothing, with their share",
+            )
+            st.caption("Who refused is counted without any identity. Nothing said is no consent.")
+        with card("Consent by capsule"):
+            st.dataframe(
+                [
+                    {
+                        "Capsule": view.capsule_names.get(row["capsule_id"], row["capsule_id"]),
+                        "Sessions": row["session_count"],
+                        **{name: rate_text(row[f"{answer}_share"]) for answer, name in CONSENT_NAMES.items()},
+                    }
+                    for row in ask(consent_by_capsule, view.publication, view.selection)
+                ],
+                hide_index=True,
+                column_config={"Sessions": st.column_config.NumberColumn(format="localized")},
+                alt="Sessions of each capsule with the shares that agreed, refused and said nothing",
+            )
 
 if not view.publication.scope.sees_loading:
     # Files and checks are about lines of every capsule.

@@ -94,6 +94,7 @@ final as (
         browser_label,
         os_label,
         country_label,
+        consent,
         search_query,
         content_type,
         content_title,

@@ -171,6 +171,7 @@ final as (
         events.browser_label,
         events.os_label,
         events.country_label,
+        events.consent,
         events.search_query,
         events.content_type,
         events.content_title,

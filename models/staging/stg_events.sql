@@ -45,6 +45,10 @@ final as (
         lower(nullif(country_label, '')) as country_label,
         region,
         city,
+        -- Of events from before answers were kept, only that they refused is known.
+        coalesce(
+            consent, case when is_consent_refused then 'refused' end, 'unknown'
+        ) as consent,
         search_query,
         content_type,
         content_title,

@@ -224,7 +224,7 @@ def make_person(rng: Random, tier: Tier, country: Country, number: int) -> Perso
         device = "unknown"
     ambient: list[tuple[str, object]] = []
     if tier == "visitor":
-        ambient.append(("visitorId", identity))
+        ambient += [("visitorId", identity), ("consent", "granted")]
     elif tier == "session" and rng.random() < 0.18:
         # Refused: the identity that is sent all the same must not be used.
         ambient += [("visitorId", identity), _REFUSALS[rng.randrange(len(_REFUSALS))]]

@@ -158,6 +158,10 @@ sessions as (
             where browser <> 'unknown'
         ) as browser,
         min_by(os, event_number) filter (where os <> 'unknown') as os,
+        -- The last word: a banner is answered after the first events.
+        max_by(consent, event_number) filter (
+            where consent <> 'unknown'
+        ) as consent,
         count(*) filter (where is_bot_agent) as bot_agent_count,
         count(*) filter (where device = 'bot') as bot_device_count,
         count(*) filter (where is_in_burst) as burst_count,
@@ -242,6 +246,7 @@ final as (
         cast(coalesce(device, 'unknown') as string) as device,
         cast(coalesce(browser, 'unknown') as string) as browser,
         cast(coalesce(os, 'unknown') as string) as os,
+        cast(coalesce(consent, 'unknown') as string) as consent,
         cast(bot_reason as string) as bot_reason,
 
         -- numbers

@@ -37,6 +37,9 @@ started_sessions as (
         case when is_conversation then 1 else 0 end as conversation_count,
         case when is_bounce then 1 else 0 end as bounce_count,
         case when is_engaged then 1 else 0 end as engaged_session_count,
+        case when consent = 'given' then 1 else 0 end as consent_given_session_count,
+        case when consent = 'refused' then 1 else 0 end
+            as consent_refused_session_count,
         session_seconds,
         engaged_seconds,
         0 as event_count,
@@ -72,6 +75,8 @@ counted_events as (
         0 as conversation_count,
         0 as bounce_count,
         0 as engaged_session_count,
+        0 as consent_given_session_count,
+        0 as consent_refused_session_count,
         0 as session_seconds,
         0 as engaged_seconds,
         event_count,
@@ -121,6 +126,9 @@ final as (
         cast(sum(conversation_count) as bigint) as conversation_count,
         cast(sum(bounce_count) as bigint) as bounce_count,
         cast(sum(engaged_session_count) as bigint) as engaged_session_count,
+        cast(sum(consent_given_session_count) as bigint) as consent_given_session_count,
+        cast(sum(consent_refused_session_count) as bigint)
+            as consent_refused_session_count,
         cast(sum(event_count) as bigint) as event_count,
         cast(sum(view_count) as bigint) as view_count,
         cast(sum(turn_count) as bigint) as turn_count,
