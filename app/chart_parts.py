@@ -19,6 +19,7 @@ EARLIER_PERIOD: Final = "Earlier period"
 TREND_HEIGHT: Final = 280
 STACK_HEIGHT: Final = 330
 HEATMAP_HEIGHT: Final = 340
+MINUTES_HEIGHT: Final = 84
 BAR_STEP: Final = 28
 BAR_SIZE: Final = 19
 BARS_MARGIN: Final = 28

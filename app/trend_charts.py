@@ -14,6 +14,7 @@ import altair as alt
 from app.chart_parts import (
     EARLIER_COLOUR,
     EARLIER_PERIOD,
+    MINUTES_HEIGHT,
     STACK_HEIGHT,
     TREND_HEIGHT,
     VALUE_COLOUR,
@@ -176,4 +177,32 @@ def parts_by_day(rows: Sequence[Row], day: str, group: str, value: str, order: S
             ],
         )
         .properties(height=STACK_HEIGHT)
+    )
+
+
+def views_by_minute(rows: Sequence[Row]) -> Chart:
+    """A bar per minute; the last one may not be over."""
+    shown = [{**row, "label": f"{row['start']:%H:%M}"} for row in rows]
+    return (
+        alt.Chart(values(shown))
+        .mark_bar(width={"band": 0.8})
+        .encode(
+            x=alt.X(
+                "label:O",
+                sort=None,
+                axis=alt.Axis(
+                    title=None,
+                    labelAngle=0,
+                    ticks=False,
+                    domain=True,
+                    values=[row["label"] for row in shown[4::5]],
+                ),
+            ),
+            y=alt.Y("view_count:Q", axis=None, scale=alt.Scale(domainMin=0)),
+            tooltip=[
+                alt.Tooltip("label:N", title="Minute"),
+                alt.Tooltip("view_count:Q", title="Views", format=",d"),
+            ],
+        )
+        .properties(height=MINUTES_HEIGHT)
     )

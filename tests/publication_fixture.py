@@ -36,6 +36,10 @@ TABLES: dict[str, dict[str, str]] = {
         **ORIGIN, "session_date": "date", "activity_hour_at": "timestamp", "activity_date": "date",
         **dict.fromkeys(ACTIVITY_COUNTS, "bigint"),
     },
+    "session_activity_minutely": {
+        "session_key": "varchar", "capsule_id": "varchar", **WHO, **ORIGIN, "event_count": "bigint",
+        "view_count": "bigint", "activity_minute_at": "timestamp", "event_date": "date",
+    },
     "fct_sessions": {
         "session_key": "varchar", "capsule_id": "varchar", **WHO, "started_at": "timestamp",
         "ended_at": "timestamp", "session_date": "date", **ORIGIN, "session_seconds": "double",
@@ -424,6 +428,18 @@ def activity_rows(sessions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
     ]
 
 
+def in_minute(session_key: str, minute: str, view_count: int) -> dict[str, Any]:
+    """A row of the UTC minute `HH:MM` of 16 March, the day of the newest event."""
+    return of_session(session_key, activity_minute_at=f"2026-03-16 {minute}:00", event_date="2026-03-16",
+                      event_count=view_count + 1, view_count=view_count)  # fmt: skip
+
+
+# The newest event came at 09:30. s9 is a bot.
+MINUTES = [
+    in_minute("s2", "09:01", 1), in_minute("s3", "09:25", 2), in_minute("s1", "09:26", 0),
+    in_minute("s4", "09:30", 3), in_minute("s9", "09:29", 7),
+]  # fmt: skip
+
 ROWS: dict[str, list[dict[str, Any]]] = {
     "session_activity_hourly": activity_rows(SESSIONS),
     "fct_sessions": [
@@ -442,6 +458,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
          "click_count": 1, "conversion_count": 1, "is_bot": False, "activity_date": "2026-03-12"},
     ],
     "cta_activity_hourly": CTA_HOURS,
+    "session_activity_minutely": MINUTES,
     "fct_turns": TURNS,
     "fct_conversations": CONVERSATIONS,
     "fct_searches": SEARCHES,

@@ -16,6 +16,7 @@ from app.key_figures import (
     tell_insight,
     trend_chart,
 )
+from app.live_strip import live_strip
 from app.metrics import METRICS_BY_ID
 from app.tabs import FIGURES, TRENDS
 from app.view import current_view
@@ -24,6 +25,7 @@ from app.view import current_view
 TOLD_AT_ONCE = 3
 
 view = current_view()
+live_strip(view)
 explain_no_events(view)
 
 with card(
