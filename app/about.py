@@ -50,6 +50,21 @@ def about_view(
     }
 
 
+def about_loading(publication: Publication, generated_at: datetime) -> dict[str, str]:
+    """What an export about loading says of itself: neither days nor filters apply to it."""
+    zone = ZoneInfo(publication.timezone)
+    age = freshness(publication, generated_at)
+    return {
+        "Period": "everything that was ever loaded",
+        "Time zone": publication.timezone,
+        "Filters": "none",
+        "Figures published": f"{publication.published_at.astimezone(zone):%Y-%m-%d %H:%M}, "
+        f"{age_text(age.publication_age_seconds)}",
+        "Generated": f"{generated_at.astimezone(zone):%Y-%m-%d %H:%M}",
+        "Publication": publication.id,
+    }
+
+
 def capsules_text(selection: Selection, names: Mapping[str, str]) -> str:
     if not selection.capsules:
         return "All capsules"

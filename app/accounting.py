@@ -16,7 +16,7 @@ FILES_SHOWN: Final = 50
 REJECTED_LINES_SHOWN: Final = 200
 
 
-def load_days(publication: Publication) -> list[dict[str, Any]]:
+def load_days(publication: Publication, limit: int = LOAD_DAYS_SHOWN) -> list[dict[str, Any]]:
     """The accounting per day of loading, newest last, the newest 30 days that loaded something."""
     if not has_tables(publication, "ingestion_daily"):
         return []
@@ -28,7 +28,7 @@ def load_days(publication: Publication) -> list[dict[str, Any]]:
         "sum(duplicate_count), sum(rejected_count), sum(suppressed_count) "
         "from marts.ingestion_daily group by load_date order by load_date desc limit $days) "
         "order by load_date",
-        {"days": LOAD_DAYS_SHOWN},
+        {"days": limit},
     )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def rejected_reasons(publication: Publication) -> list[dict[str, Any]]:
     )
 
 
-def event_files(publication: Publication) -> list[dict[str, Any]]:
+def event_files(publication: Publication, limit: int = FILES_SHOWN) -> list[dict[str, Any]]:
     """The newest files with their accounting."""
     if not has_tables(publication, "event_files"):
         return []
@@ -68,11 +68,11 @@ def event_files(publication: Publication) -> list[dict[str, Any]]:
         columns,
         f"select {', '.join(columns)} from marts.event_files "
         "order by loaded_at desc, file_id desc limit $files",
-        {"files": FILES_SHOWN},
+        {"files": limit},
     )
 
 
-def rejected_lines(publication: Publication) -> list[dict[str, Any]]:
+def rejected_lines(publication: Publication, limit: int = REJECTED_LINES_SHOWN) -> list[dict[str, Any]]:
     """The newest rejected lines with the shape of their text; for readers of the whole warehouse."""
     if not has_tables(publication, "rejected_lines"):
         return []
@@ -82,7 +82,7 @@ def rejected_lines(publication: Publication) -> list[dict[str, Any]]:
         columns,
         f"select {', '.join(columns)} from marts.rejected_lines "
         "order by load_date desc, file_id desc, line_number desc limit $lines",
-        {"lines": REJECTED_LINES_SHOWN},
+        {"lines": limit},
     )
 
 

@@ -13,6 +13,7 @@ from app.answers import ask
 from app.breakdowns import drawn_buckets, grain_of
 from app.chart_parts import Chart
 from app.comparison import NOT_COMPARABLE, Change
+from app.downloads import download_menu
 from app.figure_rows import figure_texts
 from app.format import (
     change_text,
@@ -27,7 +28,7 @@ from app.guards import trend_rows
 from app.metrics import METRICS_BY_ID, Metric
 from app.queries import Comparison, compare, metric_rows
 from app.trend_charts import by_weekday, trend, trend_points
-from app.view import View, filter_by
+from app.view import View, current_view, filter_by
 
 # Two cards fit beside each other on a phone of 390 pixels.
 CARD_WIDTH: Final = 150
@@ -155,10 +156,19 @@ def comparison_note(view: View) -> None:
     st.caption(f"{view.period_text}. {text}")
 
 
-def card(title: str, note: str = "") -> Any:
-    """A bordered container with a heading: one chart or table and the words that go with it."""
+def card(title: str, note: str = "", downloads: Sequence[str] = ()) -> Any:
+    """A bordered container with a heading: one chart or table and the words that go with it.
+
+    `downloads` names the tables of `view_tables.py` that it shows, for the button in its corner.
+    """
     container = st.container(border=True, height="stretch")
-    container.subheader(title, anchor=False)
+    head = container.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    )
+    head.subheader(title, anchor=False, width="content")
+    if downloads:
+        with head:
+            download_menu(current_view(), title, downloads)
     if note:
         container.caption(note)
     return container

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from app.breakdowns import dict_rows, has_tables
 from app.publications import Publication
+from app.relations import SESSION_DIMENSIONS
 from app.selection import Selection
-from app.statements import SESSION_DIMENSIONS
 
 MINUTES_SHOWN: Final = 30
 # Who did something within these minutes is here now.

@@ -115,11 +115,11 @@ def main() -> None:
         st.title(page.title, anchor=False, width="content")
         watch_publications(settings.published, publication, may_read)
         who_is_here()
-    view = choose_view(publication)
+    view = choose_view(publication, may_read)
     show_view(view)
     with st.container(horizontal=True, vertical_alignment="center"):
         comparison_note(view)
-        export_panel(view, may_read)
+        export_panel(view)
     page.run()
 
 

@@ -6,13 +6,14 @@ so that a copied link shows a colleague the same figures, on every tab.
 Not here: SQL and arithmetic (`queries.py`, `breakdowns.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final, cast
 
 import streamlit as st
 
+from app.access import Refusal
 from app.answers import ask
 from app.breakdowns import capsule_names, country_names
 from app.comparison import EarlierPeriod, a_year_before, local_day
@@ -20,6 +21,7 @@ from app.filter_options import FILTER_KEYS, filter_options
 from app.format import escape_markdown, name_text, range_text
 from app.publications import Publication
 from app.queries import period_before
+from app.scope import Scope
 from app.selection import FIRST_YEAR, LAST_YEAR, Bots, Comparing, Selection
 
 PERIODS: Final = ("7 days", "30 days", "90 days", "1 year", "Custom")
@@ -43,16 +45,19 @@ LONGEST_NAME: Final = 60
 NAMES_SHOWN: Final = 3
 MOST_VALUES: Final = 50
 
+MayRead = Callable[[], Scope | Refusal]
+
 
 @dataclass(frozen=True)
 class View:
-    """Everything a page needs to ask its questions."""
+    """Everything a page needs to ask its questions. `may_read` says what its reader may see by now."""
 
     publication: Publication
     selection: Selection
     comparing: Comparing
     earlier: EarlierPeriod
     capsule_names: dict[str, str]
+    may_read: MayRead
 
     @property
     def period_text(self) -> str:
@@ -69,7 +74,7 @@ def current_view() -> View:
     return cast(View, st.session_state["view"])
 
 
-def choose_view(publication: Publication) -> View:
+def choose_view(publication: Publication, may_read: MayRead) -> View:
     """Draws the filter row and returns what it says, as a checked selection."""
     names = ask(capsule_names, publication)
     _begin_with_url(publication)
@@ -124,7 +129,7 @@ def choose_view(publication: Publication) -> View:
     )
     comparing: Comparing = st.session_state["compare"]
     earlier = ask(period_before, publication, selection, comparing)
-    return View(publication, selection, comparing, earlier, names)
+    return View(publication, selection, comparing, earlier, names, may_read)
 
 
 def _more_filters(publication: Publication) -> None:

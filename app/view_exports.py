@@ -38,8 +38,13 @@ SHEET_NAME_LENGTH: Final = 31
 FITTED_ROWS: Final = 1_000
 
 
-def download_name(what: str, selection: Selection, generated_at: datetime, ending: str) -> str:
-    """engagement_figures_guide_2026-03-09_to_2026-03-15_made_20260316T1100Z.csv"""
+def download_name(what: str, selection: Selection | None, generated_at: datetime, ending: str) -> str:
+    """engagement_figures_guide_2026-03-09_to_2026-03-15_made_20260316T1100Z.csv
+
+    Without a selection neither whose it is nor days.
+    """
+    if selection is None:
+        return f"engagement_{what}_made_{generated_at:%Y%m%dT%H%MZ}.{ending}"
     capsules = selection.capsules
     whose = f"{len(capsules)}-capsules" if capsules else "all-capsules"
     if len(capsules) == 1:
@@ -50,8 +55,8 @@ def download_name(what: str, selection: Selection, generated_at: datetime, endin
 
 
 def ending_of(tables: Sequence[ExportTable], wanted: ViewFormat) -> str:
-    """A workbook holds many tables; of the other formats many are an archive."""
-    return wanted if wanted == "xlsx" or len(tables) == 1 else "zip"
+    """A workbook and a Parquet file know what they are; the others are an archive with a page about it."""
+    return wanted if wanted == "xlsx" or (wanted == "parquet" and len(tables) == 1) else "zip"
 
 
 def view_export(tables: Sequence[ExportTable], wanted: ViewFormat, about: Mapping[str, str]) -> bytes:
@@ -60,7 +65,8 @@ def view_export(tables: Sequence[ExportTable], wanted: ViewFormat, about: Mappin
         return _workbook(tables, about)
     with tempfile.TemporaryDirectory(prefix="engagement-export-") as name:
         files = [_file(table, Path(name), wanted, about) for table in tables]
-        if len(files) == 1:
+        # Without a word about it a CSV file needs no archive.
+        if len(files) == 1 and (wanted == "parquet" or not about):
             return files[0].read_bytes()
         files.insert(0, _about_file(Path(name), about))
         archive = io.BytesIO()

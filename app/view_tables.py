@@ -15,11 +15,13 @@ from typing import Any, Final
 import polars as pl
 import pyarrow as pa
 
-from app import breakdowns, content_figures, conversion_figures
+from app import accounting, breakdowns, content_figures, conversion_figures
 from app.breakdowns import grain_of, has_tables
+from app.content_over_time import content_buckets
 from app.conversation_figures import ENDINGS, conversation_endings
 from app.custom_event_figures import custom_events, every_event_properties
 from app.figure_rows import figure_numbers
+from app.insights import insights
 from app.metrics import METRIC_IDS
 from app.publications import Publication, open_cursor
 from app.queries import compare, metric_rows, table_columns, table_day_column
@@ -45,11 +47,15 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class ExportTable:
-    """A table by its file name and its title; `open` gives its rows as a stream."""
+    """A table by its file name and its title; `open` gives its rows as a stream.
+
+    `is_of_loading`: it is about files and lines, to which neither days nor filters apply.
+    """
 
     name: str
     title: str
     open: Callable[[], AbstractContextManager[pa.RecordBatchReader]]
+    is_of_loading: bool = False
 
 
 def view_tables(publication: Publication, selection: Selection, comparing: Comparing) -> list[ExportTable]:
@@ -59,8 +65,12 @@ def view_tables(publication: Publication, selection: Selection, comparing: Compa
         ("over_time", "All figures over time", _over_time),
         *(
             (f"by_{key}", f"All figures by {key.replace('_', ' ')}", partial(_by, key=key))
-            for key in ("capsule", "channel", "source", "campaign", "country", "device", "browser", "os")
+            for key in ("capsule", "channel", "source", "campaign", "country", "device", "browser", "os",
+                        "visitor_tier")
         ),
+        ("channels_over_time", "Views over time by channel",
+         partial(breakdowns.parts_over_time, key="channel", metric_id="view_count", largest=EVERY_ROW)),
+        ("insights", "What changed", insights),
         ("session_durations", "Session durations", breakdowns.session_durations),
         ("conversation_depths", "Conversation depth", breakdowns.conversation_depths),
         ("drop_off", "Where conversations end", partial(breakdowns.turn_drop_offs, turns=EVERY_ROW)),
@@ -74,11 +84,14 @@ def view_tables(publication: Publication, selection: Selection, comparing: Compa
         ("videos", "Videos", partial(content_figures.video_items, limit=EVERY_ROW)),
         ("video_retention", "How far videos are watched", content_figures.video_retention),
         ("searches", "Searches", partial(breakdowns.search_queries, limit=EVERY_ROW)),
+        ("content_over_time", "When content is opened", partial(content_buckets, largest=EVERY_ROW)),
         ("idle_content", "Content that lies unused", content_figures.idle_content),
         ("funnel", "Funnel within a session", conversion_figures.funnel_steps),
         ("funnel_seven_days", "Funnel within seven days",
          partial(conversion_figures.funnel_steps, scope="visitor")),
         ("conversion_rates", "Conversion rates by kind", conversion_figures.conversion_rates),
+        ("conversion_rates_by_channel", "Conversion rates by channel",
+         partial(conversion_figures.conversion_rates, by="channel")),
         ("calls_to_action", "Calls to action", partial(breakdowns.cta_performance, limit=EVERY_ROW)),
         ("revenue", "Revenue by day", conversion_figures.revenue_days),
         ("attribution", "Revenue by attribution model", _attribution),
@@ -87,6 +100,20 @@ def view_tables(publication: Publication, selection: Selection, comparing: Compa
     )  # fmt: skip
     return [
         ExportTable(name, title, partial(_opened, partial(rows, publication, selection)))
+        for name, title, rows in questions
+    ]
+
+
+def loading_tables(publication: Publication) -> list[ExportTable]:
+    """What became of files and lines, of all days, as far as the reader's scope goes."""
+    questions: tuple[tuple[str, str, Callable[[], Rows]], ...] = (
+        ("lines_by_day", "Lines by day of loading", partial(accounting.load_days, publication, EVERY_ROW)),
+        ("rejected_reasons", "Rejected lines by reason", partial(accounting.rejected_reasons, publication)),
+        ("files", "Files", partial(accounting.event_files, publication, EVERY_ROW)),
+        ("rejected_lines", "Rejected lines", partial(accounting.rejected_lines, publication, EVERY_ROW)),
+    )
+    return [
+        ExportTable(name, title, partial(_opened, rows), is_of_loading=True)
         for name, title, rows in questions
     ]
 

@@ -4,6 +4,7 @@ import io
 import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -470,13 +471,14 @@ def test_files_and_checks_are_shown_to_those_who_look_after_loading(visitor, ema
 
 
 def test_a_file_is_not_made_for_one_who_lost_access_meanwhile(published) -> None:
-    from app.export_panel import _tables_file
+    from app.downloads import tables_file
     from app.view import View
 
     publication = opened(published, ONBOARDING)
-    view = View(publication, WEEK, "previous", earlier_period(publication, WEEK, "previous"), {})
+    earlier = earlier_period(publication, WEEK, "previous")
+    view = View(publication, WEEK, "previous", earlier, {}, lambda: ONBOARDING)
     tables = view_tables(publication, WEEK, "previous")[:1]
     now = datetime(2026, 3, 16, 11, tzinfo=UTC)
-    assert _tables_file(view, lambda: ONBOARDING, tables, "csv", now)
+    assert tables_file(view, tables, "csv", now)
     with pytest.raises(PermissionError):
-        _tables_file(view, lambda: Refusal("No access", ""), tables, "csv", now)
+        tables_file(replace(view, may_read=lambda: Refusal("No access", "")), tables, "csv", now)

@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from app import view_exports
-from app.about import about_view
+from app.about import about_loading, about_view
 from app.publications import Publication, close_publications, current_publication
 from app.queries import compare
 from app.scope import EVERYTHING
 from app.selection import Selection
 from app.view_exports import download_name, ending_of, view_export
-from app.view_tables import ExportTable, event_tables, view_tables
+from app.view_tables import ExportTable, event_tables, loading_tables, view_tables
 from tests.publication_fixture import ROWS, write_publication
 
 WEEK = Selection(date(2026, 3, 9), date(2026, 3, 15))
@@ -154,4 +154,27 @@ def test_the_name_of_a_file_says_what_it_is(selection: Selection, name: str) -> 
 def test_many_tables_are_an_archive_unless_they_are_sheets(publication) -> None:
     tables = view_tables(publication, WEEK, "previous")
     assert [ending_of(tables, wanted) for wanted in ("csv", "xlsx", "parquet")] == ["zip", "xlsx", "zip"]
-    assert ending_of(tables[:1], "csv") == "csv"
+    assert [ending_of(tables[:1], wanted) for wanted in ("csv", "xlsx", "parquet")] == [
+        "zip",
+        "xlsx",
+        "parquet",
+    ]
+
+
+def test_a_single_table_as_csv_has_a_page_about_itself_beside_it(publication) -> None:
+    channels = named(view_tables(publication, WEEK, "previous"), "by_channel")
+    archive = zipfile.ZipFile(io.BytesIO(view_export([channels], "csv", about(publication))))
+    assert archive.namelist() == ["about.csv", "by_channel.csv"]
+    facts = {row["what"]: row["value"] for row in csv_rows(archive.read("about.csv"))}
+    assert (facts["Period"], facts["Generated"]) == ("9 to 15 March 2026", "2026-03-16 11:00")
+
+
+def test_files_and_lines_are_exported_whole_and_without_days(publication) -> None:
+    lines = named(loading_tables(publication), "lines_by_day")
+    archive = zipfile.ZipFile(io.BytesIO(view_export([lines], "csv", about_loading(publication, NOW))))
+    (row,) = csv_rows(archive.read("lines_by_day.csv"))
+    assert (row["received_count"], row["accepted_count"]) == ("21", "16")
+    facts = {row["what"]: row["value"] for row in csv_rows(archive.read("about.csv"))}
+    assert facts["Period"] == "everything that was ever loaded"
+    name = "engagement_lines_by_day_made_20260316T1100Z.zip"
+    assert download_name("lines_by_day", None, NOW, "zip") == name

@@ -19,7 +19,9 @@ explain_no_events(view)
 
 key_figures(view, FIGURES["Content"])
 
-with card("Content items", "Opened by people; citations by the assistant are counted apart."):
+with card(
+    "Content items", "Opened by people; citations by the assistant are counted apart.", ["content_items"]
+):
     if not explain_missing(view, "Content items", "content_engagement_daily", "dim_content"):
         unfiltered_note(view)
         items = ask(content_items, view.publication, view.selection)
@@ -59,7 +61,9 @@ with card("Content items", "Opened by people; citations by the assistant are cou
         else:
             st.markdown("Nobody opened a content item in this period.")
 
-with card("Searches", "E-mail addresses and long numbers are masked before anything is stored."):
+with card(
+    "Searches", "E-mail addresses and long numbers are masked before anything is stored.", ["searches"]
+):
     if not explain_missing(view, "Searches", "fct_searches"):
         searches = ask(search_queries, view.publication, view.selection)
         if searches:
@@ -91,7 +95,7 @@ with card("Searches", "E-mail addresses and long numbers are masked before anyth
         else:
             st.markdown("Nobody searched in this period.")
 
-with card("Videos", "A part that was skipped was not watched."):
+with card("Videos", "A part that was skipped was not watched.", ["videos", "video_retention"]):
     if not explain_missing(view, "Video plays", "fct_video_plays", "dim_content"):
         videos = ask(video_items, view.publication, view.selection)
         if videos:
@@ -124,7 +128,11 @@ with card("Videos", "A part that was skipped was not watched."):
             st.markdown("Nobody played a video in this period.")
 
 IDLE_TEXT = {"unused": "Not opened in this period", "cold": "Gone cold: not opened in the last 30 days"}
-with card("Content that lies unused", "Published at least 14 days ago and not opened, or no longer opened."):
+with card(
+    "Content that lies unused",
+    "Published at least 14 days ago and not opened, or no longer opened.",
+    ["idle_content"],
+):
     if not explain_missing(view, "Items nobody opens", "content_status", "fct_content_accesses"):
         idle = ask(idle_content, view.publication, view.selection)
         if idle:

@@ -29,10 +29,14 @@ explain_no_events(view)
 
 key_figures(view, FIGURES["Conversions"])
 
-with card("Conversions over time"):
+with card("Conversions over time", downloads=["over_time"]):
     trend_chart(view, METRICS_BY_ID["conversion_count"])
 
-with card("The way to a conversion", "Sessions that took every step up to this one, in this order."):
+with card(
+    "The way to a conversion",
+    "Sessions that took every step up to this one, in this order.",
+    ["funnel", "funnel_seven_days"],
+):
     if not explain_missing(view, "Funnels", "fct_funnel_steps"):
         scope = st.segmented_control(
             "Within",
@@ -75,7 +79,9 @@ with card("The way to a conversion", "Sessions that took every step up to this o
 
 with st.grid(2, min_column_width=320):
     with card(
-        "Conversion rate by kind", "Of all visitors. The line: the rate lies there with 95% certainty."
+        "Conversion rate by kind",
+        "Of all visitors. The line: the rate lies there with 95% certainty.",
+        ["conversion_rates"],
     ):
         rates = ask(conversion_rates, view.publication, view.selection)
         taken = [
@@ -90,7 +96,11 @@ with st.grid(2, min_column_width=320):
             )
         else:
             st.markdown("Nobody converted in this period.")
-    with card("Conversion rate by channel", "Of its visitors; an empty circle stands for fewer than 30."):
+    with card(
+        "Conversion rate by channel",
+        "Of its visitors; an empty circle stands for fewer than 30.",
+        ["conversion_rates_by_channel"],
+    ):
         by_channel = [
             {**row, "name": name_text(row["channel"])}
             for row in ask(conversion_rates, view.publication, view.selection, "channel")
@@ -101,10 +111,16 @@ with st.grid(2, min_column_width=320):
             alt="Conversion rate by channel with its 95% interval",
         )
 
-with card("Time to the first conversion", "From the start of the session, and from the first touch."):
+with card(
+    "Time to the first conversion", "From the start of the session, and from the first touch.", ["over_time"]
+):
     key_figures(view, TIMES)
 
-with card("Revenue by channel", "Six models side by side; the credits of a model add up to the revenue."):
+with card(
+    "Revenue by channel",
+    "Six models side by side; the credits of a model add up to the revenue.",
+    ["attribution"],
+):
     if not explain_missing(view, "Attribution models", "revenue_attribution"):
         credits = attribution_texts(view.publication, view.selection)
         if credits:
@@ -121,7 +137,7 @@ with card("Revenue by channel", "Six models side by side; the credits of a model
         else:
             st.markdown("No conversion in this period has a value.")
 
-with card("Calls to action"):
+with card("Calls to action", downloads=["calls_to_action"]):
     if not explain_missing(view, "Calls to action one by one", "cta_activity_hourly"):
         performance = ask(cta_performance, view.publication, view.selection)
         if performance:

@@ -76,7 +76,7 @@ if totals:
     else:
         st.caption("Received = accepted + duplicate + rejected + suppressed: the sum is exact.")
 
-with card("Lines by day of loading"):
+with card("Lines by day of loading", downloads=["lines_by_day"]):
     if not explain_missing(view, "Loading days", "ingestion_daily"):
         lines = ask(accounting_by_day, view.publication)
         if len({row["load_date"] for row in lines}) == 1:
@@ -102,7 +102,7 @@ with card("Lines by day of loading"):
             )
 
 with st.grid(2, min_column_width=320):
-    with card("Why lines were rejected"):
+    with card("Why lines were rejected", downloads=["rejected_reasons"]):
         reasons = ask(rejected_reasons, view.publication)
         if reasons:
             st.dataframe(
@@ -120,7 +120,11 @@ with st.grid(2, min_column_width=320):
             )
         else:
             st.markdown("No line was rejected.")
-    with card("How visitors are recognised", f"Visitors in the chosen period, {view.period_text}."):
+    with card(
+        "How visitors are recognised",
+        f"Visitors in the chosen period, {view.period_text}.",
+        ["by_visitor_tier"],
+    ):
         tiers, _ = ranking_rows(view, "visitor_tier", ("visitor_count",), TIER_NAMES)
         if tiers:
             st.altair_chart(
@@ -167,7 +171,7 @@ if not view.publication.scope.sees_loading:
     # Files and checks are about lines of every capsule.
     st.stop()
 
-with card("Files", "The newest first."):
+with card("Files", "The newest first.", ["files"]):
     if not explain_missing(view, "Files", "event_files"):
         st.dataframe(
             [
@@ -191,6 +195,7 @@ with card("Files", "The newest first."):
 with card(
     "Rejected lines",
     f"The newest {REJECTED_LINES_SHOWN}. Only the shape of a line is kept: letters as a, digits as 9.",
+    ["rejected_lines"],
 ):
     if not explain_missing(view, "Rejected lines", "rejected_lines"):
         lines = ask(rejected_lines, view.publication)

@@ -35,13 +35,13 @@ explain_no_events(view)
 key_figures(view, FIGURES["Engagement"])
 
 with st.grid(2, min_column_width=320):
-    with card("How long sessions last"):
+    with card("How long sessions last", downloads=["session_durations"]):
         durations = ask(session_durations, view.publication, view.selection)
         st.altair_chart(
             bars(durations, "bucket", "session_count", "Sessions", with_share=True),
             alt="Sessions by duration, from 0 seconds to over 30 minutes, with their share",
         )
-    with card("How deep conversations go"):
+    with card("How deep conversations go", downloads=["conversation_depths"]):
         st.altair_chart(
             columns(
                 ask(conversation_depths, view.publication, view.selection),
@@ -50,7 +50,9 @@ with st.grid(2, min_column_width=320):
             alt="Sessions by number of turns, from 0 to 21 and more, with their share",
         )  # fmt: skip
 
-with card("Where conversations end", "Of the conversations that reach a turn, how many end there."):
+with card(
+    "Where conversations end", "Of the conversations that reach a turn, how many end there.", ["drop_off"]
+):
     if not explain_missing(view, "Turns one by one", "conversation_depth_daily"):
         unfiltered_note(view)
         reached = ask(turn_drop_offs, view.publication, view.selection)
@@ -62,7 +64,11 @@ with card("Where conversations end", "Of the conversations that reach a turn, ho
         else:
             st.markdown("No conversation began in this period.")
 
-with card("Why conversations end", "What came last in conversations, those without a conversion first."):
+with card(
+    "Why conversations end",
+    "What came last in conversations, those without a conversion first.",
+    [f"endings_by_{by}" for by in ENDINGS],
+):
     if not explain_missing(view, "Conversations one by one", "fct_conversations"):
         by = st.segmented_control(
             "By",
@@ -93,7 +99,11 @@ with card("Why conversations end", "What came last in conversations, those witho
             alt=f"Conversations by {ENDINGS[by].lower()}, with how many ended without a conversion",
         )
 
-with card("When content is opened", "The items opened most; the darker, the more (on dark: the brighter)."):
+with card(
+    "When content is opened",
+    "The items opened most; the darker, the more (on dark: the brighter).",
+    ["content_over_time"],
+):
     cells = ask(content_buckets, view.publication, view.selection)
     if cells:
         titles = ask(content_titles, view.publication)
@@ -105,7 +115,11 @@ with card("When content is opened", "The items opened most; the darker, the more
     else:
         st.markdown("Nobody opened a content item in this period.")
 
-with card("Custom events", "What the capsules measure themselves, with what was sent along."):
+with card(
+    "Custom events",
+    "What the capsules measure themselves, with what was sent along.",
+    ["custom_events", "custom_event_properties"],
+):
     if not explain_missing(view, "Custom events", "fct_custom_events", "fct_custom_event_properties"):
         events = ask(custom_events, view.publication, view.selection)
         if events:
@@ -143,11 +157,15 @@ with card("Custom events", "What the capsules measure themselves, with what was 
         else:
             st.markdown("No custom event in this period.")
 
-with card("When people come", f"Sessions started per hour on average, hours in {view.publication.timezone}."):
+with card(
+    "When people come",
+    f"Sessions started per hour on average, hours in {view.publication.timezone}.",
+    ["weekday_hours"],
+):
     st.altair_chart(
         weekday_heatmap(ask(weekday_hours, view.publication, view.selection), WEEKDAYS),
         alt="Heatmap of sessions started, by weekday from Monday to Sunday and hour of the day",
     )
 
-with card("Who comes back"):
+with card("Who comes back", downloads=["over_time"]):
     key_figures(view, RETURNING)

@@ -4,6 +4,7 @@ import streamlit as st
 
 from app.answers import ask
 from app.charts import bars
+from app.downloads import download_menu
 from app.guards import explain_no_events
 from app.insights import insights
 from app.key_figures import (
@@ -29,7 +30,9 @@ live_strip(view)
 explain_no_events(view)
 
 with card(
-    "What changed", "The seven whole days before the newest event against the seven before, beyond chance."
+    "What changed",
+    "The seven whole days before the newest event against the seven before, beyond chance.",
+    ["insights"],
 ):
     found = ask(insights, view.publication, view.selection)
     for row in found[:TOLD_AT_ONCE]:
@@ -43,7 +46,7 @@ with card(
 
 key_figures(view, FIGURES["Overview"])
 
-with card("Trend"):
+with card("Trend", downloads=["over_time"]):
     metric_id = st.segmented_control(
         "Figure",
         TRENDS,
@@ -60,13 +63,15 @@ channels, channel_count = ranking_rows(view, "channel", ("session_count",))
 capsules, capsule_count = ranking_rows(view, "capsule", ("view_count",), view.capsule_names)
 longest = max(len(channels), len(capsules))
 with st.grid(2, min_column_width=320):
-    with card("Where sessions come from", ranking_note(len(channels), channel_count, "channels")):
+    with card(
+        "Where sessions come from", ranking_note(len(channels), channel_count, "channels"), ["by_channel"]
+    ):
         ranking_chart(
             bars(channels, "name", "session_count", "Sessions", beside=longest, picks="channel"),
             "channel",
             "Sessions by channel, the largest first",
         )
-    with card("Most viewed capsules", ranking_note(len(capsules), capsule_count, "capsules")):
+    with card("Most viewed capsules", ranking_note(len(capsules), capsule_count, "capsules"), ["by_capsule"]):
         st.altair_chart(
             bars(capsules, "name", "view_count", "Views", beside=longest),
             alt="Views by capsule, the largest first",
@@ -79,6 +84,7 @@ def figures_on_demand() -> None:
     opened = st.expander("All figures and what they mean", key="all_figures", on_change="rerun")
     if opened.open:
         with opened:
+            download_menu(view, "All figures", ["figures"])
             all_figures(view)
 
 

@@ -23,7 +23,7 @@ key_figures(view, FIGURES["Traffic"])
 
 parts = ask(parts_over_time, view.publication, view.selection, "channel", "view_count")
 grain = grain_of(view.selection)
-with card("Views over time by channel", f"Each point is a whole {grain}."):
+with card("Views over time by channel", f"Each point is a whole {grain}.", ["channels_over_time"]):
     if parts:
         order = [name_text(name) for name in part_order(parts)]
         named = [{**row, "part": name_text(row["part"])} for row in parts]
@@ -36,7 +36,7 @@ with card("Views over time by channel", f"Each point is a whole {grain}."):
 
 names = ask(country_names, view.publication)
 countries, _ = ranking_rows(view, "country", ("session_count", "visitor_count"), names, limit=EVERY_COUNTRY)
-with card("Where in the world", "Sessions by country. Countries without any are grey."):
+with card("Where in the world", "Sessions by country. Countries without any are grey.", ["by_country"]):
     map_column, table_column = st.columns([2, 1])
     with map_column:
         st.altair_chart(
@@ -73,7 +73,9 @@ with st.grid(2, min_column_width=320):
         rows, total = ranked[number]
         # The card on the other side of the same row.
         beside = len(ranked[number ^ 1][0])
-        with card(title, f"Sessions by {key}. {ranking_note(len(rows), total, plural)}".strip()):
+        with card(
+            title, f"Sessions by {key}. {ranking_note(len(rows), total, plural)}".strip(), [f"by_{key}"]
+        ):
             picks = key if key in FILTER_KEYS else ""
             chart = bars(rows, "name", "session_count", "Sessions", beside=beside, picks=picks)
             words = f"Sessions by {key}, the largest first"
