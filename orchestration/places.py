@@ -111,7 +111,8 @@ COLUMNS: Final[dict[str, Identity]] = {
         assistant_message_count batch_id bot_reason bounce_count browser built_at byte_count capsule_count
         capsule_id capsule_name category channel citation_count click_count click_through_rate
         clicking_session_count committed_at consent consent_given_session_count
-        activity_minute_at consent_refused_session_count content content_access_count content_id content_key content_type
+        activity_minute_at consent_refused_session_count content content_access_count content_id
+        content_key content_type
         continent conversation_count conversion_count conversion_date conversion_label conversion_type
         converted_at country country_alpha_3 country_label country_name created_at credit credit_share
         cta_click_count cta_id cta_impression_count cta_type ctr_basis currency custom_event_count device
