@@ -2,13 +2,13 @@
 
 Why it exists: row validity is decided here and nowhere else, line by line, so that one bad line never
 costs another. Pure: bytes and a context in, an outcome out. Rules: METRICS.md, "Events" and "Privacy".
-`shape_admission.py` gives the same outcomes for many lines at once. Not here: files (`event_files.py`), what
+`column_admission.py` gives the same outcomes for many lines at once. Not here: files (`event_files.py`), what
 is JSON (`strict_json.py`), the meaning of `metadata` (`event_fields.py`), duplicates and opt-outs across
 lines (`verdicts.py`).
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, get_args
@@ -43,6 +43,8 @@ REJECTION_REASONS: Final[tuple[str, ...]] = (*get_args(UnreadableReason), *get_a
 
 EVENT_TYPES: Final = frozenset({"view", "interaction", "conversion", "content_access", "custom"})
 OPT_OUT_KEYS: Final = ("optOut", "opt_out")
+# What identifies an event is none of its content; the instant and `metadata` are read by themselves.
+WITHOUT_CONTENT: Final = frozenset({"eventId", "timestamp", "metadata"})
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
 
 _EXCERPT_CHARACTERS: Final = 160
@@ -150,8 +152,8 @@ def _admit_object(parsed: dict[str, Any], rules: AdmissionRules) -> Outcome:
     consent = weighed_consent([stated_consent(metadata), stated_consent(parsed)])
     refused = consent == "refused"
     stated = {"eventType": event_type, "capsuleId": capsule_id, "sessionId": session_id, "userId": user_id}
-    names, values = canonical_content(parsed | stated, metadata, epoch_milliseconds(occurred_at))
-    content_hash = keyring.content_hash(names, values)
+    content = canonical_content(parsed | stated, metadata)
+    content_hash = keyring.content.of(content, epoch_milliseconds(occurred_at))
     identity = (capsule_id, event_id) if event_id else (capsule_id, "", str(content_hash), session_id)
     person = {
         "user_key": keyring.key("user", user_id) if user_id else None,
@@ -193,20 +195,17 @@ def _opt_out_signal(parsed: dict[str, Any], metadata: dict[str, Any]) -> Any:
 
 
 def canonical_content(
-    stated: Mapping[str, Any], metadata: Mapping[str, Any], instant: int
-) -> tuple[bytes, bytes]:
-    """Names and values of an event's content: the same bytes whatever the order of keys or the spelling.
+    stated: Mapping[str, Any], metadata: Mapping[str, Any]
+) -> Iterator[tuple[str, str, bytes]]:
+    """What an event says but for its instant: each key, of itself or of `metadata`, with its value as JSON.
 
-    `stated`: the event's own keys, ids trimmed; `metadata` without nulls; `instant` in milliseconds.
+    `stated`: the event's own keys, ids trimmed; `metadata` without nulls.
     """
-    names = content_names((name for name, value in stated.items() if value is not None), metadata)
-    values = [*(stated[name] for name in names[0]), instant, *(metadata[name] for name in names[1])]
-    return orjson.dumps(names), orjson.dumps(values, option=orjson.OPT_SORT_KEYS)
-
-
-def content_names(own: Iterable[str], inner: Iterable[str]) -> tuple[list[str], list[str]]:
-    """The event's own keys and the keys of `metadata` that belong to its content, in their order."""
-    return sorted(set(own) - {"eventId", "timestamp", "metadata"}), sorted(inner)
+    for name, value in stated.items():
+        if value is not None and name not in WITHOUT_CONTENT:
+            yield "own", name, orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    for name, value in metadata.items():
+        yield "inner", name, orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def epoch_milliseconds(instant: datetime) -> int:

@@ -2,7 +2,7 @@
 
 Why it exists: Python admits lines on one core only; a big file deserves all of them. A small file is
 admitted where it is read, because a process takes half a second to start. The rows are the same either way.
-Not here: what is decided of a line (`shape_admission.py`, `admission.py`).
+Not here: what is decided of a line (`column_admission.py`, `admission.py`).
 """
 
 import gc
@@ -22,12 +22,12 @@ from typing import Final
 import pyarrow as pa
 
 from orchestration.admission import AdmissionRules
+from orchestration.column_admission import BlockAdmission
 from orchestration.erased_lines import suppress_erased
 from orchestration.limits import Limits
 from orchestration.line_blocks import LineBlock
 from orchestration.privacy import Keyring
-from orchestration.sealed_rows import as_table, suppress_refused
-from orchestration.shape_admission import BlockAdmission
+from orchestration.sealed_rows import suppress_refused
 
 # Blocks admitted by the reading process itself before others are started: two seconds of work.
 _OWN_BLOCKS: Final = 8
@@ -107,7 +107,7 @@ def _admit(admission: BlockAdmission, block: LineBlock) -> pa.Table:
     was_enabled = gc.isenabled()
     gc.disable()
     try:
-        return as_table(*admission.admit(block))
+        return admission.admit(block)
     finally:
         if was_enabled:
             gc.enable()

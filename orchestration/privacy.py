@@ -13,24 +13,22 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import ipaddress
 import os
 import re
 import secrets
-import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import parse_qsl, urlsplit
 
+from orchestration.keyed_hashes import ContentHash, KeyedHash
 from orchestration.masking import mask_id, mask_text
 
 Consent = Literal["given", "refused"]
 
-KEY_CHARACTERS: Final = 24
 _REMEMBERED_KEYS: Final = 200_000
 SALT_LIFETIME: Final = timedelta(hours=48)
 
@@ -63,8 +61,9 @@ class Keyring:
         self.folder = folder
         self._now = now
         self._identity_key = _read_or_create(folder / "identity.key")
-        self._keyed_hash = _KeyedHash(self._identity_key)
-        self._salts: dict[date, _KeyedHash | None] = {}
+        self._keyed_hash = KeyedHash(self._identity_key)
+        self.content: Final = ContentHash(self._identity_key)
+        self._salts: dict[date, KeyedHash | None] = {}
         self._known: dict[tuple[str, ...], str] = {}
         self.destroy_old_salts()
 
@@ -83,9 +82,12 @@ class Keyring:
         """As `key`, for values that are asked for once and so not remembered."""
         return self._keyed_hash((kind, *parts))
 
-    def many_keys(self, kind: str, leading: Sequence[str], last: Sequence[str]) -> list[str]:
-        """`key_once` of a kind, a part that repeats (a capsule) and a part that does not, row by row."""
-        return self._keyed_hash.many((kind,), leading, last)
+    def many_keys(self, kind: str, leading: Sequence[str], codes: Sequence[int], last: Sequence[str]) -> str:
+        """`key_once` of a kind, a capsule and a part that does not repeat, row by row, as one text.
+
+        `codes`: the place of each row's part in `leading`.
+        """
+        return self._keyed_hash.many(kind, leading, codes, last)
 
     def capsule_id(self, sent: str) -> str:
         """A capsule's id as sent; one that holds personal data, such as an e-mail address, as a keyed hash.
@@ -94,31 +96,17 @@ class Keyring:
         """
         return sent if mask_id(sent) == sent else f"capsule-{self.key('capsule', sent)}"
 
-    def content_hash(self, names: bytes, values: bytes) -> int:
-        """64-bit keyed hash of an event's canonical content: same content, same number."""
-        return self.content_hasher(names)([values])[0]
-
-    def content_hasher(self, names: bytes) -> Callable[[Sequence[bytes]], list[int]]:
-        """`content_hash` for many contents that have the same names."""
-        begun = hashlib.blake2b(b"%d:%b" % (len(names), names), key=self._identity_key, digest_size=8)
-
-        def hash_values(contents: Sequence[bytes]) -> list[int]:
-            digests = []
-            for values in contents:
-                content = begun.copy()
-                content.update(values)
-                digests.append(content.digest())
-            return list(struct.unpack(f">{len(digests)}q", b"".join(digests)))
-
-        return hash_values
-
     def daily_key(self, day: date, *parts: str) -> str | None:
         """Keyed hash with the salt of a UTC day; null when that day's salt is gone."""
         if day not in self._salts:
             salt = self._salt(day)
-            self._salts[day] = _KeyedHash(salt) if salt else None
+            self._salts[day] = KeyedHash(salt) if salt else None
         keyed_hash = self._salts[day]
         return keyed_hash(("daily", *parts)) if keyed_hash else None
+
+    def has_salt(self, day: date) -> bool:
+        """Whether there are daily keys of a UTC day: hardly any in a file of old events."""
+        return self._may_exist(day)
 
     def destroy_old_salts(self) -> None:
         """Removes the salts of days that began 48 hours ago or more: their hashes can't be made again."""
@@ -134,43 +122,6 @@ class Keyring:
         if not self._may_exist(day):
             return None
         return _read_or_create(self.folder / "salts" / f"{day.isoformat()}.salt")
-
-
-class _KeyedHash:
-    """HMAC-SHA-256 (RFC 2104) of texts under one key, 24 hexadecimal characters.
-
-    The key's own two blocks are hashed once and copied: half the time of `hmac.digest`.
-    """
-
-    def __init__(self, key: bytes) -> None:
-        block = key.ljust(64, b"\0")
-        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
-        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
-
-    def __call__(self, parts: tuple[str, ...]) -> str:
-        return self.many(parts[:-1], ("",), parts[-1:])[0]
-
-    def many(self, kind: Sequence[str], leading: Sequence[str], last: Sequence[str]) -> list[str]:
-        """The hashes of (kind, leading, last) for each row; an empty `leading` text is no part."""
-        begun: dict[str, Callable[[], hashlib._Hash]] = {}
-        for part in set(leading):
-            inner = self._inner.copy()
-            inner.update(b"".join(map(_measured, (*kind, part) if part else kind)))
-            begun[part] = inner.copy
-        begin_outer = self._outer.copy
-        keys = []
-        for part, text in zip(leading, last, strict=True):
-            inner = begun[part]()
-            inner.update(f"{len(text)}:{text}".encode("utf-8", "surrogatepass"))
-            outer = begin_outer()
-            outer.update(inner.digest())
-            keys.append(outer.hexdigest()[:KEY_CHARACTERS])
-        return keys
-
-
-def _measured(part: str) -> bytes:
-    # The length in front, so that ("ab", "c") and ("a", "bc") differ.
-    return f"{len(part)}:{part}".encode("utf-8", "surrogatepass")
 
 
 def _destroy(secret: Path) -> None:

@@ -5,13 +5,14 @@ Not here: what is decided (`admission.py`), files (`archive.py`).
 """
 
 import functools
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from orchestration.event_shapes import Columns
+from orchestration.admission import Accepted, Outcome, Rejected, Suppressed
 from orchestration.opt_outs import OptOuts
 from orchestration.raw_schema import EVENT_COLUMNS, ColumnType
 
@@ -37,7 +38,8 @@ SEALED_SCHEMA: Final = pa.schema(
 )
 # Of an event whose identity was refused; only in memory, and only until the opt-outs were asked.
 _ASKED: Final = pa.schema([("refused_user_key", pa.string()), ("refused_visitor_key", pa.string())])
-_ALL: Final = pa.unify_schemas([SEALED_SCHEMA, _ASKED])
+# What admission yields: the rows to be sealed, and the keys still to be asked.
+ADMITTED_SCHEMA: Final = pa.unify_schemas([SEALED_SCHEMA, _ASKED])
 _PERSON_KEYS: Final = ("user_key", "visitor_id_key", "client_session_key")
 # What a suppressed event keeps: enough to be a signal, to be counted by day and capsule.
 _KEPT_OF_SUPPRESSED: Final = frozenset(
@@ -53,22 +55,25 @@ def in_full(table: pa.Table) -> pa.Table:
     return table.select(SEALED_SCHEMA.names).cast(SEALED_SCHEMA)
 
 
-def as_table(row_count: int, columns: Columns) -> pa.Table:
-    """The columns of admitted lines as a table of `SEALED_SCHEMA` and the keys still to be asked."""
-    arrays = {
-        field.name: _as_array(columns[field.name], field.type)
-        if field.name in columns
-        else pa.nulls(row_count, field.type)
-        for field in _ALL
-    }
-    arrays["event_date"] = arrays["occurred_at"].cast(pa.date32())
-    return pa.Table.from_arrays(list(arrays.values()), schema=_ALL)
+def outcomes_table(outcomes: Sequence[tuple[int, Outcome]]) -> pa.Table:
+    """Lines that were admitted one by one, as rows of `ADMITTED_SCHEMA`."""
+    rows = [_row(number, outcome) for number, outcome in outcomes]
+    columns = [pa.array([row.get(field.name) for row in rows], field.type) for field in ADMITTED_SCHEMA]
+    return pa.Table.from_arrays(columns, schema=ADMITTED_SCHEMA)
 
 
-def _as_array(values: list[Any], kind: pa.DataType) -> pa.Array:
-    if pa.types.is_timestamp(kind):
-        return pa.array(values, pa.int64()).cast(kind)
-    return pa.array(values, kind)
+def _row(number: int, outcome: Outcome) -> dict[str, Any]:
+    row: dict[str, Any] = {"line_number": number, "is_opt_in": False}
+    match outcome:
+        case Accepted(event, is_opt_in, refused_keys):
+            row |= event | {"outcome": "accepted", "is_opt_in": is_opt_in}
+            row["refused_user_key"], row["refused_visitor_key"] = refused_keys
+        case Suppressed(event):
+            row |= event | {"outcome": "suppressed"}
+        case Rejected(reason, field, capsule_id, excerpt):
+            row |= {"outcome": "rejected", "reason": reason, "field": field}
+            row |= {"capsule_id": capsule_id, "excerpt": excerpt}
+    return row
 
 
 def suppress_refused(table: pa.Table, opt_outs: OptOuts) -> pa.Table:
@@ -76,7 +81,7 @@ def suppress_refused(table: pa.Table, opt_outs: OptOuts) -> pa.Table:
 
     Returns the table as it is sealed. A suppressed event of refused consent keeps no key of its person.
     """
-    is_signal = pc.or_kleene(pc.equal(table["outcome"], "suppressed"), table["is_opt_in"])
+    is_signal = pc.or_kleene(pc.is_in(table["outcome"], pa.array(["suppressed"])), table["is_opt_in"])
     # A suppressed line without its instant is that of an erased person.
     signals = table.filter(pc.and_(is_signal, pc.is_valid(table["occurred_at"])))
     for row in signals.select([*_PERSON_KEYS, "occurred_at", "outcome"]).to_pylist():

@@ -46,7 +46,7 @@ def parse_line(line: bytes, limits: Limits) -> dict[str, Any] | Unreadable:
         return Unreadable("not_an_object")
     if line.count(b"{") + line.count(b"[") > limits.nesting and _nesting(line) > limits.nesting:
         return Unreadable("nesting_too_deep")
-    key_count = _count_keys(parsed)
+    key_count = count_keys(parsed)
     if key_count > limits.keys:
         return Unreadable("too_many_keys")
     # A repeated key disappears while parsing: then there are fewer keys than colons behind a quote. A
@@ -106,15 +106,16 @@ def _nesting(line: bytes) -> int:
     return deepest
 
 
-def _count_keys(parsed: Any) -> int:
+def count_keys(parsed: Any) -> int:
+    """Keys of a value, at every depth."""
     if isinstance(parsed, dict):
         count = len(parsed)
         for value in parsed.values():
             if isinstance(value, (dict, list)):
-                count += _count_keys(value)
+                count += count_keys(value)
         return count
     if isinstance(parsed, list):
-        return sum(_count_keys(value) for value in parsed if isinstance(value, (dict, list)))
+        return sum(count_keys(value) for value in parsed if isinstance(value, (dict, list)))
     return 0
 
 

@@ -1,15 +1,12 @@
 """Instants: an ISO 8601 text with an offset becomes UTC, cut to milliseconds.
 
-Why it exists: a wrong hour is worse than a visible reject, so every spelling is decided here, for one text
-or for a column of them. Rules: METRICS.md, "Clock". Not here: the window of accepted instants.
+Why it exists: a wrong hour is worse than a visible reject, so every spelling is decided here. Rules:
+METRICS.md, "Clock". Not here: the window of accepted instants, many texts at once (`instant_columns.py`).
 """
 
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
-
-import polars as pl
 
 from orchestration.event_fields import FieldProblem
 
@@ -17,15 +14,6 @@ _TIMESTAMP: Final = re.compile(
     r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})[Tt ]([0-9]{2}):?([0-9]{2})(?::?([0-9]{2})(?:[.,]([0-9]+))?)?"
     r" ?(?:([Zz])|([+\-\u2212])([0-9]{2})(?::?([0-9]{2}))?)?"
 )
-# The one spelling that nearly every sender uses.
-_PLAIN: Final = (
-    r"^(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
-    r"(?:Z|[+-](?:0[0-9]|1[0-7]):[0-5][0-9])$"
-)
-_PLAIN_ALONE: Final = re.compile(_PLAIN)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-# A column costs 2 ms however short it is, a text alone 6 microseconds.
-_FEW_TEXTS: Final = 64
 
 
 def parse_timestamp(text: str) -> datetime:
@@ -60,30 +48,3 @@ def parse_timestamp(text: str) -> datetime:
         if isinstance(error, FieldProblem):
             raise
         raise FieldProblem("timestamp_unreadable", "timestamp") from error
-
-
-def plain_instants(texts: Sequence[str]) -> list[int | None]:
-    """Milliseconds since 1970 of texts in the one common spelling; null for every other text.
-
-    What it reads, `parse_timestamp` reads alike; null says nothing but "ask there". 0.5 microseconds a text.
-    """
-    if len(texts) <= _FEW_TEXTS:
-        return [_plain_instant(text) for text in texts]
-    column = pl.Series(texts, dtype=pl.String)
-    plain = pl.select(pl.when(column.str.contains(_PLAIN)).then(column)).to_series()
-    instants = (
-        plain.str.replace("Z$", "+00:00")
-        .str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us", strict=False)
-        .dt.epoch("us")
-    )
-    return (instants // 1000).to_list()
-
-
-def _plain_instant(text: str) -> int | None:
-    if _PLAIN_ALONE.fullmatch(text) is None:
-        return None
-    try:
-        return (parse_timestamp(text) - _EPOCH) // timedelta(milliseconds=1)
-    except FieldProblem:
-        # The thirtieth of February.
-        return None

@@ -65,7 +65,7 @@ KEYS = (
 def dirty_file(seed: int, line_count: int) -> bytes:
     """The bytes of a file with that many lines, some of them blank."""
     chance = random.Random(seed)
-    # Shapes repeat, as they do in real files: without that nothing would be read by shape.
+    # Shapes repeat, as they do in real files: without that no value would.
     shapes = [_shape(chance) for _ in range(chance.randint(1, 12))]
     ends = [b"\n"] * 20 + [b"\r\n", b"\n\n", b" \n", b"\t\r\n"]
     return b"".join(_line(chance, chance.choice(shapes)) + chance.choice(ends) for _ in range(line_count))
@@ -126,7 +126,8 @@ def _own_value(chance: random.Random, name: str, shape: dict[str, Any]) -> Any:
     if name == "sessionId":
         return chance.choice([*SESSIONS, 1.5, None] if is_dirty else SESSIONS[:2])
     if name in ("eventId", "userId"):
-        clean = [f"{name[0]}-{chance.randint(1, 9)}", f"{name[0]}-1 ", "x" * 256, "user-long-1"]
+        plain = f"{name[0]}-{chance.randint(1, 9)}"
+        clean = [*[plain] * 6, f"{name[0]}-1 ", "x" * 256, "user-long-1"]
         return chance.choice(["", "  ", None, 7, [], "x" * 257] if is_dirty else clean)
     return chance.choice(VALUES)
 

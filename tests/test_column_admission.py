@@ -1,4 +1,4 @@
-"""Lines admitted by shape have the outcomes they have line by line."""
+"""Lines admitted by column have the outcomes they have line by line."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -8,16 +8,22 @@ import pytest
 
 from orchestration.admission import Accepted, AdmissionRules, Rejected, Suppressed, admit_line
 from orchestration.admission_workers import admitted_blocks
+from orchestration.column_admission import BlockAdmission
 from orchestration.line_blocks import LineBlock, cut_into_blocks
 from orchestration.opt_outs import OptOuts
 from orchestration.privacy import Keyring
-from orchestration.sealed_rows import SEALED_SCHEMA, as_table
-from orchestration.shape_admission import BlockAdmission
+from orchestration.sealed_rows import SEALED_SCHEMA
 from tests.dirty_lines import dirty_file
 from tests.event_lines import event, lines
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 FILES = int(os.environ.get("DIRTY_FILES", "60"))
+
+
+@pytest.fixture(autouse=True)
+def by_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The generated files are small; without this they would be admitted line by line."""
+    monkeypatch.setattr("orchestration.column_admission.SMALLEST_TABLE", 1)
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +51,8 @@ def line_by_line(block: LineBlock, rules: AdmissionRules) -> list[dict[str, Any]
     return rows
 
 
-def by_shape(block: LineBlock, admission: BlockAdmission) -> list[dict[str, Any]]:
-    return sorted(as_table(*admission.admit(block)).to_pylist(), key=lambda row: row["line_number"])
+def by_columns_of(block: LineBlock, admission: BlockAdmission) -> list[dict[str, Any]]:
+    return sorted(admission.admit(block).to_pylist(), key=lambda row: row["line_number"])
 
 
 @pytest.mark.parametrize("part", range(4))
@@ -59,7 +65,7 @@ def test_both_ways_agree_on_every_line_of_generated_dirty_files(part: int, rules
         block = LineBlock(seed + 1, dirty_file(seed, 250))
         for ruled, admits in ((rules, admission), (any_age, admission_any_age)):
             expected = line_by_line(block, ruled)
-            found = by_shape(block, admits)
+            found = by_columns_of(block, admits)
             seen += len(expected)
             assert len(found) == len(expected), f"seed {seed}"
             for got, wanted in zip(found, expected, strict=True):
@@ -68,7 +74,7 @@ def test_both_ways_agree_on_every_line_of_generated_dirty_files(part: int, rules
     print(f"{seen} dirty lines admitted both ways")
 
 
-def test_a_good_part_of_the_generated_lines_is_read_by_shape(
+def test_a_good_part_of_the_generated_lines_is_read_by_column(
     rules: AdmissionRules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one_by_one: list[bytes] = []
@@ -77,11 +83,87 @@ def test_a_good_part_of_the_generated_lines_is_read_by_shape(
         one_by_one.append(text)
         return admit_line(text, rules)
 
-    monkeypatch.setattr("orchestration.shape_admission.admit_line", noted)
+    monkeypatch.setattr("orchestration.column_admission.admit_line", noted)
     admission = BlockAdmission(rules)
-    count = sum(admission.admit(LineBlock(1, dirty_file(seed, 250)))[0] for seed in range(20))
+    count = sum(admission.admit(LineBlock(1, dirty_file(seed, 250))).num_rows for seed in range(20))
     # Or the comparison above would compare `admit_line` with itself.
     assert len(one_by_one) < 0.8 * count
+
+
+PLAIN = (
+    b'{"eventId":"e-1","eventType":"view","capsuleId":"capsule-a","sessionId":"s-1","userId":"u-1",'
+    b'"timestamp":"2026-11-20T12:00:00Z","metadata":{"positionSeconds":1.5,"percent":10,"topic":"tea",'
+    b'"location":{"country":"DE"},"consent":true,"rating":4,"content_id":"guide"}}'
+)
+# What DuckDB takes for a good line, or for another line than it is: (what, in place of what).
+GUARDED = {
+    "one key twice": (b'"userId":"u-1","userId":"u-2"', b'"userId":"u-1"'),
+    "one key twice, null second": (b'"userId":"u-1","userId":null', b'"userId":"u-1"'),
+    "one key twice, null first": (b'"userId":null,"userId":"u-1"', b'"userId":"u-1"'),
+    "one key twice in metadata": (b'"topic":"tea","topic":"tea"', b'"topic":"tea"'),
+    "metadata twice": (b'"metadata":{},"metadata":{"p', b'"metadata":{"p'),
+    "one key twice inside a value": (b'{"country":"DE","country":"DE"}', b'{"country":"DE"}'),
+    "a comma behind the last key": (b'"content_id":"guide",}}', b'"content_id":"guide"}}'),
+    "a comma behind metadata": (b'"content_id":"guide"},}', b'"content_id":"guide"}}'),
+    "a comma inside a value": (b'{"country":"DE",}', b'{"country":"DE"}'),
+    "a key nobody knows": (b'"topic":"tea","never_seen":1', b'"topic":"tea"'),
+    "white space before a colon": (b'"userId" :"u-1"', b'"userId":"u-1"'),
+    "NaN": (b'"percent":NaN', b'"percent":10'),
+    "NaN inside a value": (b'{"country":NaN}', b'{"country":"DE"}'),
+    "Infinity": (b'"percent":Infinity', b'"percent":10'),
+    "-inf": (b'"percent":-inf', b'"percent":10'),
+    "more than a double": (b'"percent":1e400', b'"percent":10'),
+    "more than 64 bits": (b'"percent":18446744073709551616', b'"percent":10'),
+    "a comma hidden by a shorter number": (b'"positionSeconds":1e5,    }', None),
+    "a comma hidden inside a value": (b'"location":{"country":1e5,    }', b'"location":{"country":"DE"}'),
+    "a key twice hidden by a shorter number": (
+        b'"positionSeconds":1e20,"percent":1,"percent":1', b'"positionSeconds":1.5,"percent":10',
+    ),
+    "a number as long as an empty object": (b'"metadata":12}', None),
+    "a list as long as an empty object": (b'"metadata":[]}', None),
+    "an empty object": (b'"metadata":{}}', None),
+    "an escape": (b'"topic":"te\\u0061"', b'"topic":"tea"'),
+    "half a character": (b'"topic":"te\\ud800"', b'"topic":"tea"'),
+    "no UTF-8": (b'"topic":"te\xff"', b'"topic":"tea"'),
+    "another letter case": (b'"TOPIC":"tea"', b'"topic":"tea"'),
+    "both spellings": (b'"content_id":"guide","contentId":"other"', b'"content_id":"guide"'),
+    "a padded id": (b'"userId":" u-1"', b'"userId":"u-1"'),
+    "an id padded behind": (b'"eventId":"e-1 "', b'"eventId":"e-1"'),
+    "a blank id": (b'"eventId":""', b'"eventId":"e-1"'),
+    "an id that is a number": (b'"eventId":711', b'"eventId":"e-1"'),
+    "an id of 257 signs": (b'"eventId":"' + b"e" * 257 + b'"', b'"eventId":"e-1"'),
+    "an id beyond ASCII": ("\"eventId\":\"\u017fe-1\"".encode(), b'"eventId":"e-1"'),
+    "an own id in a text": (b'"topic":"of U-1 itself","sessionX":0', b'"topic":"tea"'),
+    "a capsule that holds an address": (b'"capsuleId":"jane@example.com"', b'"capsuleId":"capsule-a"'),
+    "an opt-out": (b'"optOut":true,"topic":"tea"', b'"topic":"tea"'),
+    "an id of a thing of 257 signs": (b'"content_id":"' + b"c" * 257 + b'"', b'"content_id":"guide"'),
+    "an unknown type": (b'"eventType":"look"', b'"eventType":"view"'),
+    "no session": (b"", b'"sessionId":"s-1",'),
+    "a custom event without a name": (b'"eventType":"custom"', b'"eventType":"view"'),
+    "a moment too late": (b"2026-11-22T12:05:00.001Z", b"2026-11-20T12:00:00Z"),
+    "a day that is none": (b"2026-02-30T12:00:00Z", b"2026-11-20T12:00:00Z"),
+    "no object": (b"[1]", PLAIN),
+    "one digit": (b"7", PLAIN),
+    "two objects": (b"{}{}", PLAIN),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", GUARDED)
+def test_what_a_tolerant_parser_takes_for_good_has_its_outcome(what: str, rules: AdmissionRules) -> None:
+    wrong, right = GUARDED[what]
+    if right is None:
+        # The last key of `metadata`, or `metadata` itself, and what follows.
+        name = wrong[: wrong.index(b":")]
+        line = PLAIN[: PLAIN.index(name)] + wrong + (b"" if name == b'"metadata"' else b"}")
+    else:
+        line = PLAIN.replace(right, wrong)
+        assert line != PLAIN, "the part to be replaced is not there"
+    admission = BlockAdmission(rules)
+    # Then the names of all keys are known, and nothing shows by being new.
+    every_key = PLAIN.replace(b'"topic"', b'"optOut":false,"contentId":"guide","sessionX":1,"topic"')
+    admission.admit(LineBlock(1, b"\n".join([PLAIN, PLAIN, every_key])))
+    block = LineBlock(4, b"\n".join([PLAIN, PLAIN, line, PLAIN]))
+    assert by_columns_of(block, admission) == line_by_line(block, rules)
 
 
 def test_who_admits_a_block_and_where_it_was_cut_changes_no_row(rules: AdmissionRules) -> None:
