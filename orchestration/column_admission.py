@@ -30,12 +30,12 @@ from orchestration.leaf_columns import Integers, LeafReader, arrow_numbers
 from orchestration.line_blocks import BLANK, LineBlock
 from orchestration.sealed_rows import ADMITTED_SCHEMA, outcomes_table
 from orchestration.strict_json import Unreadable, parse_line
+from orchestration.text_forms import is_json
 
 # Fewer lines than these cost more by column than one by one.
 SMALLEST_TABLE: Final = 400
 # How many lines of a block teach the names of keys when most were not read.
 _TEACHERS: Final = 200
-_BACKSLASH: Final = ord("\\")
 _DAY_MILLISECONDS: Final = 86_400_000
 
 Places = npt.NDArray[np.int64]
@@ -55,43 +55,49 @@ class BlockAdmission:
     def admit(self, block: LineBlock) -> pa.Table:
         """A table of `ADMITTED_SCHEMA`: what is sealed of each line that is not blank, in no order."""
         lines = _Lines(block.data)
-        tables, others = [], np.arange(lines.count)
-        if lines.count >= SMALLEST_TABLE:
+        others = lines.filled()
+        tables = []
+        if len(others) >= SMALLEST_TABLE and not self._is_respelling:
             if not self._leaves.keys.keys:
                 self._learn(lines, others)
-            plain = lines.plain(self._rules.limits.line_bytes)
-            if not self._is_respelling:
-                table, read = self._read(lines.table(plain), plain, block.first_number)
-                tables.append(table)
-                others = np.setdiff1d(others, read, assume_unique=True)
+            plain = lines.plain(others, self._rules.limits.line_bytes)
+            table, read = self._read(lines.table(plain), plain, block.first_number)
+            tables.append(table)
             # Most lines of a file are spelled alike.
-            self._is_respelling = 2 * len(others) > lines.count
+            self._is_respelling = 2 * len(read) < len(others)
+            others = np.setdiff1d(others, read, assume_unique=True)
         if len(others) >= SMALLEST_TABLE:
             table, read = self._read_respelled(lines, others, block.first_number)
             tables.append(table)
             others = np.setdiff1d(others, read, assume_unique=True)
         outcomes = []
         for at in others.tolist():
-            if text := lines.text(at).strip(BLANK):
+            if text := lines.text(at):
                 outcomes.append((block.first_number + at, admit_line(text, self._rules)))
         return pa.concat_tables([*tables, outcomes_table(outcomes)])
 
     def _learn(self, lines: "_Lines", places: Places) -> None:
         for at in places[:_TEACHERS].tolist():
-            parsed = parse_line(lines.text(at).strip(BLANK), self._rules.limits)
+            parsed = parse_line(lines.text(at), self._rules.limits)
             if not isinstance(parsed, Unreadable):
                 self._leaves.keys.learn(parsed)
 
     def _read_respelled(self, lines: "_Lines", places: Places, first_number: int) -> tuple[pa.Table, Places]:
         """As `_read`, of lines that are spelled anew."""
-        spelled, at_place = [], []
+        spelled, at_place = list[str](), list[int]()
+        changed = 0
         for at in places.tolist():
-            parsed = parse_line(lines.text(at).strip(BLANK), self._rules.limits)
-            if not isinstance(parsed, Unreadable):
-                spelled.append(orjson.dumps(_without_nulls(parsed)).decode() + "\n")
+            text = lines.text(at)
+            # The reason why a line is no JSON is looked for once, when it is admitted.
+            parsed = parse_line(text, self._rules.limits) if is_json(text) else None
+            if isinstance(parsed, dict):
+                anew = orjson.dumps(_without_nulls(parsed))
+                changed += anew != text
+                spelled.append(anew.decode() + "\n")
                 at_place.append(at)
                 if len(spelled) <= _TEACHERS:
                     self._leaves.keys.learn(parsed)
+        self._is_respelling &= 2 * changed > len(spelled)
         return self._read(
             pa.array(spelled, pa.string()), np.array(at_place, np.int64), first_number, is_respelled=True
         )
@@ -162,33 +168,29 @@ class _Lines:
         self._signs = np.frombuffer(self.data, np.uint8)
         self._offsets: Integers = np.append(0, np.flatnonzero(self._signs == ord("\n")) + 1).astype(np.int32)
 
-    @property
-    def count(self) -> int:
-        """Lines, blank ones too."""
-        return len(self._offsets) - 1
-
     def text(self, at: int) -> bytes:
-        """One line without its line feed."""
-        return self.data[self._offsets[at] : self._offsets[at + 1] - 1]
+        """One line without its line feed and white space around it."""
+        return self.data[self._offsets[at] : self._offsets[at + 1]].strip(BLANK + b"\n")
 
-    def plain(self, longest: int) -> Places:
-        """The places of lines that are UTF-8, not blank, not too long, and have no escapes."""
-        lengths = np.diff(self._offsets) - 1
-        is_plain = (lengths > 0) & (lengths <= longest)
-        if b"\\" in self.data:
-            is_plain[self._line_of(np.flatnonzero(self._signs == _BACKSLASH))] = False
+    def filled(self) -> Places:
+        """The places of lines that have any sign."""
+        return np.flatnonzero(np.diff(self._offsets) > 1)
+
+    def plain(self, places: Places, longest: int) -> Places:
+        """Those of some lines that are UTF-8 and not too long."""
+        is_plain = np.diff(self._offsets)[places] <= longest + 1
         if not self.data.isascii():
-            for at in np.unique(self._line_of(np.flatnonzero(self._signs >= 0x80))).tolist():
+            for at in np.flatnonzero(is_plain).tolist():
+                text = self.data[self._offsets[places[at]] : self._offsets[places[at] + 1]]
                 try:
-                    self.text(at).decode("utf-8")
+                    text.decode("utf-8")
                 except UnicodeDecodeError:
                     is_plain[at] = False
-        return np.flatnonzero(is_plain)
-
-    def _line_of(self, signs: Places) -> Places:
-        return np.searchsorted(self._offsets, signs, side="right") - 1
+        return places[is_plain]
 
     def table(self, places: Places) -> pa.StringArray:
         """Some lines, which are UTF-8."""
-        whole = pa.StringArray.from_buffers(self.count, pa.py_buffer(self._offsets), pa.py_buffer(self.data))
-        return whole if len(places) == self.count else whole.take(arrow_numbers(places, pa.int64()))
+        whole = pa.StringArray.from_buffers(
+            len(self._offsets) - 1, pa.py_buffer(self._offsets), pa.py_buffer(self.data)
+        )
+        return whole if len(places) == len(whole) else whole.take(arrow_numbers(places, pa.int64()))

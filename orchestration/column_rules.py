@@ -536,7 +536,6 @@ def _is_plain_id(value: Any) -> bool:
     """Whether an id is hashed and compared as it was sent."""
     return (
         type(value) is str
-        and value.isascii()
         and value.isprintable()
         and value.strip() == value
         and 0 < len(value) <= MAX_ID_CHARACTERS

@@ -9,6 +9,7 @@ import pytest
 from orchestration.admission import Accepted, AdmissionRules, Rejected, Suppressed, admit_line
 from orchestration.admission_workers import admitted_blocks
 from orchestration.column_admission import BlockAdmission
+from orchestration.limits import Limits
 from orchestration.line_blocks import LineBlock, cut_into_blocks
 from orchestration.opt_outs import OptOuts
 from orchestration.privacy import Keyring
@@ -128,6 +129,10 @@ GUARDED = {
     "another letter case": (b'"TOPIC":"tea"', b'"topic":"tea"'),
     "both spellings": (b'"content_id":"guide","contentId":"other"', b'"content_id":"guide"'),
     "a padded id": (b'"userId":" u-1"', b'"userId":"u-1"'),
+    "an id padded in front": (b'"eventId":" e-1"', b'"eventId":"e-1"'),
+    "a user beyond ASCII": ('"userId":"\u017fu-1"'.encode(), b'"userId":"u-1"'),
+    "a session with a line end inside": ('"sessionId":"s\u20281"'.encode(), b'"sessionId":"s-1"'),
+    "a text with a quote": (b'"topic":"green \\"tea\\""', b'"topic":"tea"'),
     "an id padded behind": (b'"eventId":"e-1 "', b'"eventId":"e-1"'),
     "a blank id": (b'"eventId":""', b'"eventId":"e-1"'),
     "an id that is a number": (b'"eventId":711', b'"eventId":"e-1"'),
@@ -164,6 +169,23 @@ def test_what_a_tolerant_parser_takes_for_good_has_its_outcome(what: str, rules:
     admission.admit(LineBlock(1, b"\n".join([PLAIN, PLAIN, every_key])))
     block = LineBlock(4, b"\n".join([PLAIN, PLAIN, line, PLAIN]))
     assert by_columns_of(block, admission) == line_by_line(block, rules)
+
+
+@pytest.mark.parametrize("limits", [{"keys": 15}, {"nesting": 3}, {"line_bytes": 290}], ids=str)
+def test_limits_hold_by_column_too(limits: dict[str, int], rules: AdmissionRules) -> None:
+    within = AdmissionRules(rules.keyring, rules.now, rules.oldest, limits=Limits(**limits))
+    # 15 keys, three levels, 265 bytes; then more of each.
+    more = [
+        PLAIN.replace(b'"topic":"tea"', b'"topic":"tea","role":"user"'),
+        PLAIN.replace(b'{"country":"DE"}', b'{"country":["DE"]}'),
+        PLAIN.replace(b"capsule-a", b"capsule-" + b"a" * 40),
+    ]
+    admission = BlockAdmission(within)
+    block = LineBlock(1, b"\n".join([PLAIN] * 4 + more))
+    for _ in range(2):
+        rows = by_columns_of(block, admission)
+        assert rows == line_by_line(block, within)
+    assert [row["outcome"] for row in rows].count("rejected") == 1
 
 
 def test_who_admits_a_block_and_where_it_was_cut_changes_no_row(rules: AdmissionRules) -> None:
