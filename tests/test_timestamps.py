@@ -1,8 +1,10 @@
 """One text alone and a column of them give the same instants."""
 
-import pytest
+import numpy as np
 
-from orchestration.timestamps import plain_instants
+from orchestration.admission import epoch_milliseconds
+from orchestration.instant_columns import plain_instants
+from orchestration.timestamps import parse_timestamp
 
 # 1,795,000,000,000 ms are 2026-11-18T11:06:40Z.
 PLAIN = {
@@ -21,7 +23,16 @@ ASK_THERE = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("times", [1, 100])
-def test_texts_in_the_common_spelling_are_read_alike_in_short_and_long_columns(times: int) -> None:
-    texts = [*PLAIN, *ASK_THERE] * times
-    assert plain_instants(texts) == [*PLAIN.values(), *[None] * len(ASK_THERE)] * times
+def test_a_column_is_read_as_its_texts_are_one_by_one() -> None:
+    texts = [*PLAIN, *ASK_THERE] * 3
+    sent = [text.encode() for text in texts]
+    lengths = np.array([len(text) for text in sent], np.int32)
+    starts = np.append(0, np.cumsum(lengths)[:-1]).astype(np.int32)
+    instants, is_read = plain_instants(np.frombuffer(b"".join(sent), np.uint8), starts, lengths)
+    found = [instant if known else None for instant, known in zip(instants.tolist(), is_read, strict=True)]
+    assert found == [*PLAIN.values(), *[None] * len(ASK_THERE)] * 3
+
+
+def test_each_text_alone_has_the_instant_worked_out_by_hand() -> None:
+    for text, instant in PLAIN.items():
+        assert epoch_milliseconds(parse_timestamp(text)) == instant
