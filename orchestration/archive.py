@@ -7,7 +7,7 @@ Not here: which lines are accepted (`admission.py`), duplicates across files (`v
 
 import itertools
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -55,30 +55,31 @@ def sealed_path(archive: Path, content_hash: str) -> Path:
     return archive / f"{content_hash}.parquet"
 
 
-def seal(
-    file: LandedFile, rules: AdmissionRules, archive: Path, tmp: Path, known: Collection[str] = ()
-) -> SealedFile:
-    """Admits every line of a landed file into `archive/<content hash>.parquet`, complete and fsynced.
+def draft_sealed(file: LandedFile, rules: AdmissionRules, draft: Path) -> SealedFile:
+    """Admits every line of a landed file into a sealed file at `draft`, whole but not yet on disk.
 
-    Its name is not: before the transaction the caller makes the folder durable, once for all files of a
-    batch. A content that is `known` is loaded already and keeps the sealed file it was loaded from: sealed
-    again later, its events would have lost their daily identity. Memory is bounded by the size of a block.
-    Raises `FileRefused`; then nothing is left in the archive.
+    Memory is bounded by the size of a block. Raises `FileRefused`; then nothing is left at `draft`.
     """
-    archive.mkdir(parents=True, exist_ok=True)
-    tmp.mkdir(parents=True, exist_ok=True)
+    draft.parent.mkdir(parents=True, exist_ok=True)
     reader = LineReader(file, rules.limits)
-    draft = tmp / f"seal-{file.inode:x}-{os.getpid()}.parquet"
     try:
         _write_tables(admitted_blocks(reader.blocks(), rules), draft)
-        if reader.content_hash not in known:
-            if rules.erased.met_sessions:
-                _suppress_sessions(draft, rules.erased)
-            make_durable(draft)
-            draft.replace(sealed_path(archive, reader.content_hash))
-    finally:
+    except BaseException:
         draft.unlink(missing_ok=True)
+        raise
     return SealedFile(file, reader.content_hash, reader.byte_count)
+
+
+def keep_sealed(draft: Path, content_hash: str, erased: ErasureList, archive: Path) -> None:
+    """Moves a draft to `archive/<content hash>.parquet`, its bytes fsynced.
+
+    Its name is not: before the transaction the caller makes the folder durable, once for all of a batch.
+    """
+    archive.mkdir(parents=True, exist_ok=True)
+    if erased.met_sessions:
+        _suppress_sessions(draft, erased)
+    make_durable(draft)
+    draft.replace(sealed_path(archive, content_hash))
 
 
 def write_sealed(tables: Iterable[pa.Table], target: Path, tmp: Path) -> None:

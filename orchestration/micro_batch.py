@@ -7,7 +7,7 @@ Not here: the transaction (`raw_events.py`), dbt (`dbt_runner.py`), the publicat
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -232,11 +232,10 @@ def _parts(files: Sequence[LandedFile]) -> list[list[LandedFile]]:
 def _load_part(settings: Settings, files: Sequence[LandedFile], summary: LoadSummary, say: Say) -> None:
     now = datetime.now(UTC)
     with open_warehouse(settings) as connection:
-        known = loaded_content(connection)
         batch_id = last_batch_id(connection) + 1
         opt_outs = OptOuts(known_signals(connection))
     rules = admission_rules(settings, now, opt_outs)
-    found = seal_all(settings, files, rules, known, say)
+    found = seal_all(settings, files, rules, lambda hashes: _loaded_before(settings, hashes), say)
     add_met_sessions(settings, rules.erased)
     summary.growing.extend(file.shown_name for file in found.changed)
     record = found.record(batch_id, now)
@@ -259,6 +258,11 @@ def _load_part(settings: Settings, files: Sequence[LandedFile], summary: LoadSum
         for _, lies in moved if rules.erased else ():
             if lies and clean_original(settings, lies, Mentions([]), rules.erased) == "open":
                 open_return(settings, now)
+
+
+def _loaded_before(settings: Settings, hashes: Collection[str]) -> dict[str, tuple[str, datetime]]:
+    with open_warehouse(settings) as connection:
+        return loaded_content(connection, hashes)
 
 
 def _load_catalogue_file(settings: Settings, file: LandedFile, summary: LoadSummary, say: Say) -> None:

@@ -93,7 +93,7 @@ def load_requests(settings: Settings, file: LandedFile, now: datetime) -> FileRe
     except FileRefused as refusal:
         return refusal
     with open_warehouse(settings) as connection:
-        is_known = reader.content_hash in loaded_content(connection)
+        is_known = bool(loaded_content(connection, [reader.content_hash]))
     if not is_known:
         _commit(settings, file.shown_name, reader.content_hash, file.byte_count, rows, now)
     if file.is_unchanged():

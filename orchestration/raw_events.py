@@ -7,7 +7,7 @@ Not here: duplicates, conflicts and opt-outs (`verdicts.py`), sealing (`archive.
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,11 +61,14 @@ class Removal:
     settle: Callable[[], None]
 
 
-def loaded_content(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, datetime]]:
-    """Content hash → (masked name, moment) of every loaded event file: what must not be loaded again."""
+def loaded_content(
+    connection: duckdb.DuckDBPyConnection, hashes: Collection[str]
+) -> dict[str, tuple[str, datetime]]:
+    """Content hash → (masked name, moment) of those loaded event files: what must not be loaded again."""
     rows = connection.execute(
         """select content_hash, file_name, loaded_at from raw.event_files
-        where status = 'loaded' and file_kind = 'events'"""
+        where status = 'loaded' and file_kind = 'events' and content_hash in (select unnest(?::varchar[]))""",
+        [list(hashes)],
     ).fetchall()
     return {content_hash: (name, loaded_at.replace(tzinfo=UTC)) for content_hash, name, loaded_at in rows}
 

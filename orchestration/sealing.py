@@ -4,13 +4,17 @@ Why it exists: one file, whatever is in it, must never keep the others from bein
 Not here: how one file is sealed (`archive.py`), what is committed (`micro_batch.py`).
 """
 
+import contextlib
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
+from typing import Final
 
 from orchestration.admission import AdmissionRules
-from orchestration.archive import SealedFile, seal
+from orchestration.archive import SealedFile, draft_sealed, keep_sealed
 from orchestration.event_files import FileRefused, LandedFile
 from orchestration.journal import BatchRecord, FileStatus, JournalFile, make_durable
 from orchestration.originals import is_original
@@ -18,6 +22,11 @@ from orchestration.settings import Settings
 from orchestration.shortage import DiskFull, MemoryShort, shortages_named
 
 Say = Callable[[str], None]
+# Content hashes → (masked name, moment) of those among them that were loaded before.
+LoadedBefore = Callable[[Collection[str]], dict[str, tuple[str, datetime]]]
+
+_GROUP_FILES: Final = 256
+_GROUP_BYTES: Final = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,48 +53,86 @@ class Sealing:
 
 
 def seal_all(
-    settings: Settings,
-    files: Sequence[LandedFile],
-    rules: AdmissionRules,
-    known: dict[str, tuple[str, datetime]],
-    say: Say,
+    settings: Settings, files: Sequence[LandedFile], rules: AdmissionRules, loaded: LoadedBefore, say: Say
 ) -> Sealing:
-    """Seals files one after another; `known`: content hash → (masked name, moment) of what is loaded.
+    """Seals files one after another; what `loaded` knows of is loaded already.
 
-    A file that can't be sealed costs the others nothing; raises only for what is wrong with this machine.
-    What comes back as sealed is on disk, its name included.
+    Such a content keeps the sealed file it was loaded from: sealed again later, its events would have lost
+    their daily identity. A file that can't be sealed costs the others nothing; raises only for what is wrong
+    with this machine. What comes back as sealed is on disk, its name included.
     """
     found = Sealing()
     progress = _Progress(say)
-    for number, file in enumerate(files, start=1):
-        progress.say(f"Sealing file {number} of {len(files)}")
-        try:
-            # A full disk, too little memory: of this machine, so the file is innocent and waits.
-            with shortages_named(f"sealing {file.shown_name}", settings.archive):
-                one = seal(file, rules, settings.archive, settings.tmp, known)
-        except FileRefused as refusal:
-            if refusal.reason == "changed_while_read":
-                found.changed.append(file)
-            else:
-                found.refused.append((file, refusal))
-            continue
-        except (DiskFull, MemoryShort, OSError):
-            raise
-        except Exception as error:  # noqa: BLE001 (one file must never keep the others from being loaded)
-            found.refused.append((file, FileRefused("unexpected_error", type(error).__name__)))
-            continue
-        if one.content_hash not in known:
-            known[one.content_hash] = (file.shown_name, rules.now)
-            found.sealed.append(one)
-        elif is_original(file, settings) or _is_leftover(one, *known[one.content_hash]):
-            found.leftovers.append(one)
-        else:
-            found.repeated.append(one)
+    known: dict[str, tuple[str, datetime]] = {}
+    number = 0
+    for group in _groups(files):
+        drafts: list[tuple[SealedFile, Path]] = []
+        for file in group:
+            number += 1
+            progress.say(f"Sealing file {number} of {len(files)}")
+            draft = settings.tmp / f"seal-{number:06}-{os.getpid()}.parquet"
+            with _refused_alone(found, file, settings):
+                drafts.append((draft_sealed(file, rules, draft), draft))
+        known |= loaded({one.content_hash for one, _ in drafts} - known.keys())
+        for one, draft in drafts:
+            with _refused_alone(found, one.file, settings):
+                _settle(one, draft, known, found, rules, settings)
+            draft.unlink(missing_ok=True)
     if found.sealed:
         # Once for all files: half the time of a crowd of small ones was spent on it.
         with shortages_named("sealing", settings.archive):
             make_durable(settings.archive)
     return found
+
+
+def _groups(files: Sequence[LandedFile]) -> Iterator[list[LandedFile]]:
+    """Files whose contents are looked up together: one by one costs more than sealing a tiny file."""
+    group: list[LandedFile] = []
+    filled = 0
+    for file in files:
+        if group and (len(group) == _GROUP_FILES or filled + file.byte_count > _GROUP_BYTES):
+            yield group
+            group, filled = [], 0
+        group.append(file)
+        filled += file.byte_count
+    if group:
+        yield group
+
+
+@contextlib.contextmanager
+def _refused_alone(found: Sealing, file: LandedFile, settings: Settings) -> Iterator[None]:
+    """Takes note of a file that can't be sealed; a lack of this machine is raised."""
+    try:
+        # A full disk, too little memory: of this machine, so the file is innocent and waits.
+        with shortages_named(f"sealing {file.shown_name}", settings.archive):
+            yield
+    except FileRefused as refusal:
+        if refusal.reason == "changed_while_read":
+            found.changed.append(file)
+        else:
+            found.refused.append((file, refusal))
+    except (DiskFull, MemoryShort, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001 (one file must never keep the others from being loaded)
+        found.refused.append((file, FileRefused("unexpected_error", type(error).__name__)))
+
+
+def _settle(
+    one: SealedFile,
+    draft: Path,
+    known: dict[str, tuple[str, datetime]],
+    found: Sealing,
+    rules: AdmissionRules,
+    settings: Settings,
+) -> None:
+    if one.content_hash not in known:
+        keep_sealed(draft, one.content_hash, rules.erased, settings.archive)
+        known[one.content_hash] = (one.file.shown_name, rules.now)
+        found.sealed.append(one)
+    elif is_original(one.file, settings) or _is_leftover(one, *known[one.content_hash]):
+        found.leftovers.append(one)
+    else:
+        found.repeated.append(one)
 
 
 def _is_leftover(one: SealedFile, loaded_name: str, loaded_at: datetime) -> bool:

@@ -30,9 +30,9 @@ EVENTS = 200_000 if KILLS >= 200 else 100_000
 QUIET_SECONDS = 0.5
 NAMED_STEPS = [
     "orchestration.micro_batch:wipe_folder:after:1",
-    "orchestration.sealing:seal:before:2",
+    "orchestration.sealing:keep_sealed:before:2",
     "orchestration.archive:make_durable:before:1",
-    "orchestration.sealing:seal:after:2",
+    "orchestration.sealing:keep_sealed:after:2",
     "orchestration.sealing:make_durable:before:1",
     "orchestration.micro_batch:write_record:before:1",
     "orchestration.micro_batch:write_record:after:1",

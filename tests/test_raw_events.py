@@ -13,10 +13,10 @@ import pytest
 import zstandard
 
 from orchestration import archive, micro_batch, sealing
-from orchestration.archive import SealedFile, row_groups, seal, sealed_path
+from orchestration.archive import SealedFile, draft_sealed, row_groups, sealed_path
 from orchestration.event_files import LandedFile
 from orchestration.micro_batch import LandingMissing, LoadSummary, load_pending
-from orchestration.raw_events import Accounting, accounting_gaps
+from orchestration.raw_events import Accounting, accounting_gaps, loaded_content
 from orchestration.recovery import recover
 from orchestration.sealed_rows import SEALED_SCHEMA
 from orchestration.settings import Settings, load_settings
@@ -312,9 +312,9 @@ def test_a_file_that_breaks_the_program_is_refused_and_the_others_are_loaded(
     def break_on_bad(file: LandedFile, *arguments: Any) -> SealedFile:
         if file.name == "bad.ndjson":
             raise RuntimeError("nobody foresaw this")
-        return seal(file, *arguments)
+        return draft_sealed(file, *arguments)
 
-    monkeypatch.setattr(sealing, "seal", break_on_bad)
+    monkeypatch.setattr(sealing, "draft_sealed", break_on_bad)
     land(settings, "bad.ndjson", lines(event()))
     summary = load(settings, "good.ndjson", event(eventId="e2"))
     assert summary.accounting == Accounting(received=1, accepted=1)
@@ -442,3 +442,31 @@ def test_files_and_a_warehouse_from_before_answers_were_kept_say_nothing_of_cons
     assert rows(settings, consents) == [("given", 1), (None, 1)]
     (again,) = row_groups(sealed)
     assert again["consent"].to_pylist() == [None]
+
+
+@pytest.mark.parametrize("group_files", [1, 2, 256])
+def test_a_copy_adds_nothing_whether_it_is_looked_up_with_its_original_or_after_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, group_files: int
+) -> None:
+    monkeypatch.setattr(sealing, "_GROUP_FILES", group_files)
+    load(settings, "old.ndjson", event(eventId="e0"))
+    for name, number in {"a": 1, "b": 1, "c": 2, "d": 0}.items():
+        land(settings, f"{name}.ndjson", lines(event(eventId=f"e{number}")))
+    summary = load_pending(settings)
+    assert summary.accounting == Accounting(received=2, accepted=2)
+    assert sorted(summary.repeated)[-1] == "d.ndjson"
+    assert len(summary.repeated) == 2
+    assert len(list(settings.archive.glob("*.parquet"))) == 3
+    assert list(settings.tmp.iterdir()) == []
+
+
+def test_only_the_contents_that_are_asked_for_are_read_from_the_manifest(settings: Settings) -> None:
+    contents = {name: lines(event(eventId=name)) for name in ("a", "b")}
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    for name, content in contents.items():
+        land(settings, f"{name}.ndjson", content)
+    load_pending(settings)
+    with writer_lock(settings), open_warehouse(settings) as connection:
+        found = loaded_content(connection, [hashes["b"], "0" * 64])
+        assert {content: name for content, (name, _) in found.items()} == {hashes["b"]: "b.ndjson"}
+        assert loaded_content(connection, []) == {}

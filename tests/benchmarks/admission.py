@@ -23,9 +23,10 @@ from pathlib import Path
 import duckdb
 
 from orchestration.admission import AdmissionRules
-from orchestration.archive import seal
+from orchestration.archive import draft_sealed, keep_sealed
 from orchestration.event_fields import KNOWN_KEYS
 from orchestration.event_files import view_landing
+from orchestration.journal import make_durable
 from orchestration.privacy import Keyring
 from orchestration.sample_events.stream import write_sample
 
@@ -74,7 +75,10 @@ def admit(path: Path) -> None:
     now = datetime.now(UTC)
     rules = AdmissionRules(Keyring(folder / "secrets", now), now, None)
     (landed,) = view_landing(path.parent, 0, time.time()).complete
-    seal(landed, rules, folder / "archive", folder / "tmp")
+    draft = folder / "tmp" / "sealed.parquet"
+    sealed = draft_sealed(landed, rules, draft)
+    keep_sealed(draft, sealed.content_hash, rules.erased, folder / "archive")
+    make_durable(folder / "archive")
 
 
 def cores() -> int:
