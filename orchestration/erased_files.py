@@ -9,11 +9,14 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 from orchestration.erased_originals import Mentions
 from orchestration.journal import make_durable
 from orchestration.settings import Settings
 from orchestration.warehouse import open_warehouse
+
+_LOGS: Final = ("-wal", "-journal")
 
 
 def clean_journal(settings: Settings, mentions: Mentions) -> int:
@@ -52,12 +55,17 @@ def clean_logs(settings: Settings, mentions: Mentions) -> int:
         for path in sorted(folder.rglob("*")):
             if not path.is_file() or path.is_symlink():
                 continue
-            content = path.read_bytes()
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:
+                # A log of a database that was merged meanwhile.
+                continue
             if not mentions.within(content):
                 continue
             count += 1
-            if content.startswith(b"SQLite format 3"):
-                _clean_records(path, mentions)
+            database = _database_of(path, content)
+            if database:
+                _clean_records(database, mentions)
             else:
                 with path.open("rb+") as file:
                     file.write(
@@ -66,6 +74,16 @@ def clean_logs(settings: Settings, mentions: Mentions) -> int:
                     file.truncate()
                     os.fsync(file.fileno())
     return count
+
+
+def _database_of(path: Path, content: bytes) -> Path | None:
+    """The SQLite database that a file is, or is the log of: rows that were just written are only there."""
+    if content.startswith(b"SQLite format 3"):
+        return path
+    owner = next(
+        (path.with_name(path.name.removesuffix(end)) for end in _LOGS if path.name.endswith(end)), path
+    )
+    return owner if owner != path and owner.exists() else None
 
 
 def _clean_records(path: Path, mentions: Mentions) -> None:

@@ -30,6 +30,9 @@ from orchestration.settings import Settings
 # A shorter id is a number or a word like others: it is searched for in quotes only.
 _TELLING_CHARACTERS: Final = 6
 _CHUNK: Final = 4 << 20
+# Of a file that can't be read as lines, words are compared with the list: 2 hashes each, so up to a size.
+_WORDS_BYTES: Final = 256 << 20
+_WORD: Final = re.compile(rb"[^\s\"\\,;:/?&=<>(){}\[\]\x00]{1,256}")
 _QUOTED: Final = re.compile(rb'"((?:[^"\\]|\\.){1,512})"')
 
 # `open`: somebody has the file open for writing, so it can't be replaced yet.
@@ -91,7 +94,7 @@ def clean_original(
     try:
         gone = _lines_to_go(file, settings, mentions, erased)
     except FileRefused:
-        if not _is_named_within(path, mentions):
+        if not _is_named_within(path, mentions, erased):
             return _rename(path, settings, mentions)
         if may_be_written_to(path, 0):
             return "open"
@@ -208,8 +211,20 @@ def _as_parquet(path: Path, packing: str | None) -> pa.Table | None:
     return pq.read_table(path)
 
 
-def _is_named_within(path: Path, mentions: Mentions) -> bool:
-    return any(mentions.within(part) for part in readable_parts(path))
+def _is_named_within(path: Path, mentions: Mentions, erased: ErasureList | None) -> bool:
+    """Whether a file that is no lines names anybody: by an id that is asked for, or one on the list."""
+    words: set[str] = set()
+    read = 0
+    for part in readable_parts(path):
+        if mentions.within(part):
+            return True
+        if erased and read < _WORDS_BYTES:
+            read += len(part)
+            new = {found.decode("utf-8", "replace").strip() for found in _WORD.findall(part)} - words
+            if erased.erased_ids(new):
+                return True
+            words |= new
+    return False
 
 
 def readable_parts(path: Path) -> Iterable[bytes]:

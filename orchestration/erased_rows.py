@@ -19,7 +19,7 @@ from orchestration.archive import row_groups, write_sealed
 from orchestration.erased_lines import without_lines
 from orchestration.erasure_list import ErasureList
 from orchestration.journal import BatchRecord
-from orchestration.raw_events import BatchSummary, Removal, load_batch
+from orchestration.raw_events import BatchSummary, Removal, load_batch, renew_spans
 from orchestration.settings import PROJECT_ROOT
 from orchestration.verdicts import is_opted_out
 
@@ -309,28 +309,11 @@ def _settle(connection: duckdb.DuckDBPyConnection, erased: ErasureList) -> None:
             union select file_id from erased_beaten
         )"""
     )
-    connection.execute(
-        """update raw.event_files as files set
-            first_event_at = spans.first_event_at, last_event_at = spans.last_event_at
-        from (
-            select touched.file_id, min(events.occurred_at) as first_event_at,
-                max(events.occurred_at) as last_event_at
-            from (select distinct file_id from erased_stored) as touched
-            left join raw.events as events on touched.file_id = events.file_id
-            group by touched.file_id
-        ) as spans
-        where files.file_id = spans.file_id"""
-    )
+    renew_spans(connection, "erased_stored")
     # As if those batches had never accepted them.
     connection.execute(
-        """update raw.load_batches as batches set
-            accepted_count = batches.accepted_count - gone.event_count, newest_event_at = gone.newest_event_at
-        from (
-            select removed.batch_id, removed.event_count, max(events.occurred_at) as newest_event_at
-            from (select batch_id, count(*) as event_count from erased_stored group by batch_id) as removed
-            left join raw.events as events on removed.batch_id = events.batch_id
-            group by all
-        ) as gone
+        """update raw.load_batches as batches set accepted_count = batches.accepted_count - gone.event_count
+        from (select batch_id, count(*) as event_count from erased_stored group by batch_id) as gone
         where batches.batch_id = gone.batch_id"""
     )
     note_erased(connection, erased)

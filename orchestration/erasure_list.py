@@ -4,8 +4,9 @@ Why it exists: the same file sent again, a late one, a restored backup or a rebu
 erased person back. An entry is a hash of the hash that the warehouse knew, so it can be compared with a key
 that arrives and searched for nowhere. It is written before anything is removed, and kept for good.
 
-`secrets/erased.txt` is the list; the copy in the archive says what the archive was cleaned of, so that an
-archive or a list that comes from a backup shows. Not here: removing (`erased_rows.py`, `erasure.py`).
+`secrets/erased.txt` is the list, `receipts/erased.txt` a copy that a backup of `secrets/` and `archive/` does
+not overwrite; the one in the archive says what the archive was cleaned of, so that an archive or a list that
+comes from a backup shows. Not here: removing (`erased_rows.py`, `erasure.py`).
 """
 
 import os
@@ -63,15 +64,17 @@ class ErasureList:
 
 
 def read_erasure_list(settings: Settings, keyring: Keyring) -> ErasureList:
-    """All entries of both files: a backup may have brought back an older one of them."""
-    return ErasureList(keyring, _read(_list_file(settings)) | archive_entries(settings.archive))
+    """All entries of all copies: a backup may have brought back an older one of them."""
+    entries = {entry for copy in _list_files(settings) for entry in _read(copy)}
+    return ErasureList(keyring, entries | archive_entries(settings.archive))
 
 
 def add_entries(settings: Settings, erased: ErasureList, keys: Mapping[EntryKind, Iterable[str]]) -> None:
     """Adds keys to the list, durably, before what they stand for is removed."""
     new = {erased.entry(kind, key) for kind, some in keys.items() for key in some}
     erased.entries |= new
-    _append(_list_file(settings), erased.entries - _read(_list_file(settings)))
+    for copy in _list_files(settings):
+        _append(copy, erased.entries - _read(copy))
 
 
 def archive_entries(archive: Path) -> set[str]:
@@ -84,8 +87,8 @@ def mark_archive(archive: Path, erased: ErasureList) -> None:
     _append(archive / "erased.txt", erased.entries - archive_entries(archive))
 
 
-def _list_file(settings: Settings) -> Path:
-    return settings.secrets / "erased.txt"
+def _list_files(settings: Settings) -> tuple[Path, Path]:
+    return settings.secrets / "erased.txt", settings.receipts / "erased.txt"
 
 
 def _read(path: Path) -> set[str]:

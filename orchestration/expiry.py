@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from orchestration.archive import REPEATING_COLUMNS, sealed_path
 from orchestration.journal import BatchRecord, make_durable
-from orchestration.raw_events import roll_back
+from orchestration.raw_events import renew_spans, roll_back
 from orchestration.sealed_rows import SEALED_SCHEMA, in_full
 from orchestration.verdicts import first_number
 
@@ -205,30 +205,7 @@ def expire_events(connection: duckdb.DuckDBPyConnection, record: BatchRecord) ->
             """update raw.rejected_events set event_key = null, content_hash = null, excerpt = null
             where event_key in (select event_key from expired_events)"""
         )
-        connection.execute(
-            """update raw.event_files as files
-            set first_event_at = spans.first_event_at, last_event_at = spans.last_event_at
-            from (
-                select touched.file_id, min(events.occurred_at) as first_event_at,
-                    max(events.occurred_at) as last_event_at
-                from (select distinct file_id from expired_events) as touched
-                left join raw.events as events on touched.file_id = events.file_id
-                group by touched.file_id
-            ) as spans
-            where files.file_id = spans.file_id"""
-        )
-        connection.execute(
-            """update raw.load_batches as batches set newest_event_at = spans.newest_event_at
-            from (
-                select batch_id, max(last_event_at) as newest_event_at from raw.event_files
-                where batch_id in (
-                    select batch_id from raw.event_files
-                    where file_id in (select file_id from expired_events)
-                )
-                group by batch_id
-            ) as spans
-            where batches.batch_id = spans.batch_id"""
-        )
+        renew_spans(connection, "expired_events")
         connection.execute(
             "insert into raw.load_batches values (?, ?, 0, 0, null)", [record.batch_id, committed_at]
         )

@@ -181,6 +181,7 @@ FILES: Final[tuple[FilePlace, ...]] = (
     FilePlace("tmp/*", "spilled rows and unfinished files", "key", "removed"),
     FilePlace("secrets/requests/*", "open requests to be erased, until their receipt", "raw", "removed"),
     FilePlace("secrets/*", "keys, salts, the list of erased people: hashes of keys", "none", "kept"),
+    FilePlace("receipts/erased.txt", "a copy of the list of erased people: hashes of keys", "none", "kept"),
     FilePlace("receipts/*", "what erasure and retention removed, in numbers", "none", "kept"),
     FilePlace("sample.expected.json", "figures of the sample stream", "none", "kept"),
 )  # fmt: skip

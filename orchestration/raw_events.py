@@ -266,6 +266,36 @@ def _write_files(
     )
 
 
+def renew_spans(connection: duckdb.DuckDBPyConnection, left: str) -> None:
+    """First and last instant of the files that lost events, and the newest of their batches.
+
+    `left`: a table with the `file_id` of what left, in the transaction that took it out of `raw.events`.
+    """
+    connection.execute(
+        f"""update raw.event_files as files set
+            first_event_at = spans.first_event_at, last_event_at = spans.last_event_at
+        from (
+            select touched.file_id, min(events.occurred_at) as first_event_at,
+                max(events.occurred_at) as last_event_at
+            from (select distinct file_id from {left}) as touched
+            left join raw.events as events on touched.file_id = events.file_id
+            group by touched.file_id
+        ) as spans
+        where files.file_id = spans.file_id"""
+    )
+    connection.execute(
+        f"""update raw.load_batches as batches set newest_event_at = spans.newest_event_at
+        from (
+            select batch_id, max(last_event_at) as newest_event_at from raw.event_files
+            where batch_id in (
+                select batch_id from raw.event_files where file_id in (select file_id from {left})
+            )
+            group by batch_id
+        ) as spans
+        where batches.batch_id = spans.batch_id"""
+    )
+
+
 def write_file_rows(
     connection: duckdb.DuckDBPyConnection,
     record: BatchRecord,

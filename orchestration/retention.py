@@ -222,7 +222,7 @@ def _write_plan(settings: Settings, plan: _Plan) -> None:
 
 
 def _receipt_path(settings: Settings, first: date) -> Path:
-    return settings.home / "receipts" / f"retention-{first.isoformat()}.json"
+    return settings.receipts / f"retention-{first.isoformat()}.json"
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

@@ -362,14 +362,16 @@ def test_a_session_that_turns_out_to_be_theirs_goes_with_what_is_stored_of_it(se
     assert places_with(settings, USER, key) == set()
 
 
-@pytest.mark.parametrize("restored", ["warehouse", "archive", "both"])
+@pytest.mark.parametrize(
+    "restored", ["warehouse", "archive", "warehouse archive", "warehouse archive secrets"]
+)
 def test_a_restored_backup_brings_nobody_back(restored: str, settings: Settings, tmp_path: Path) -> None:
     load_everything(settings)
-    for folder in ("warehouse", "archive"):
+    for folder in restored.split():
         shutil.copytree(settings.home / folder, tmp_path / folder)
     erase(settings, USER)
     expected = stored(settings)
-    for folder in ("warehouse", "archive") if restored == "both" else (restored,):
+    for folder in restored.split():
         shutil.rmtree(settings.home / folder)
         shutil.copytree(tmp_path / folder, settings.home / folder)
     load(settings, more=lines(OTHERS[0]))
