@@ -53,7 +53,9 @@ def axis_format(unit: Unit) -> dict[str, Any]:
             "datum.value >= 60 ? format(datum.value / 60, '.3~r') + ' min' : "
             "format(datum.value, '.3~r') + ' s'"
         }
-    return {"labelExpr": "datum.value >= 1000 ? format(datum.value, '.3~s') : datum.label"}
+    # Of things that are counted there is no half.
+    whole = {"tickMinStep": 1} if unit == "count" else {}
+    return whole | {"labelExpr": "datum.value >= 1000 ? format(datum.value, '.3~s') : datum.label"}
 
 
 def time_axis(grain: str, count: int) -> alt.X:

@@ -5,12 +5,13 @@ publication lacks the mart.
 Not here: Streamlit, formatting, the registry's metrics (`queries.py`).
 """
 
+from dataclasses import replace
 from typing import Any, Final
 
 from app.breakdowns import dict_rows, has_tables
 from app.publications import Publication
 from app.relations import RELATIONS, conditions
-from app.selection import Selection
+from app.selection import OPENED_CONTENT, Selection
 
 # METRICS.md, "Unused content".
 DAYS_UNTIL_UNUSED: Final = 14
@@ -27,7 +28,9 @@ def idle_content(publication: Publication, selection: Selection) -> list[dict[st
     if not has_tables(publication, "content_status", "fct_content_accesses"):
         return []
     parameters: dict[str, Any] = {"days": DAYS_UNTIL_UNUSED, "end": selection.date_to}
-    where = conditions(RELATIONS["content"], selection, parameters)
+    # An item that was chosen by hand would make all the others look unused.
+    filters = {name: values for name, values in selection.filters.items() if name != OPENED_CONTENT}
+    where = conditions(RELATIONS["content"], replace(selection, filters=filters), parameters)
     capsules = ""
     if selection.capsules:
         parameters["chosen"] = list(selection.capsules)

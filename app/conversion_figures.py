@@ -14,7 +14,7 @@ from app.intervals import is_too_few, wilson_interval
 from app.publications import Publication
 from app.queries import metric_rows, metric_values, reference_rows
 from app.relations import SESSION_DIMENSIONS, Source, conditions
-from app.selection import Selection, SelectionError
+from app.selection import OPENED_CONTENT, Selection, SelectionError
 
 FunnelScope = Literal["session", "visitor"]
 MODELS: Final[Mapping[str, str]] = {
@@ -48,7 +48,9 @@ def conversion_rates(
     Along a kind of conversion or CTA the rate is over all visitors of the selection. Largest first.
     """
     session_filters = {
-        name: values for name, values in selection.filters.items() if name in SESSION_DIMENSIONS
+        name: values
+        for name, values in selection.filters.items()
+        if name in SESSION_DIMENSIONS or name == OPENED_CONTENT
     }
     everybody = metric_values(publication, replace(selection, filters=session_filters), ["visitor_count"])
     rows = metric_rows(publication, selection, [by], ["converting_visitor_count", "visitor_count"])

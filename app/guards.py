@@ -52,4 +52,6 @@ def trend_rows(view: View, metric_id: str) -> tuple[list[dict[str, Any]], list[d
 def unfiltered_note(view: View) -> None:
     """Says so where a daily rollup knows days and capsules only, and more was asked for."""
     if view.selection.filters:
-        st.caption("Counted over all channels, countries and devices: these filters do not apply here.")
+        st.caption(
+            "Counted over all channels, countries, devices and items: these filters do not apply here."
+        )

@@ -88,7 +88,10 @@ def content_heatmap(rows: Sequence[Row], order: Sequence[str]) -> Chart:
 
 
 def world_map(rows: Sequence[Row]) -> Chart:
-    """Sessions by country; a country without any is grey. What has no place on a map is in its table."""
+    """Sessions by country; a country without any is grey. What has no place on a map is in its table.
+
+    A click on a country chooses it, as the selection `picked`.
+    """
     shown = [{**row, "text": count_text(row["session_count"])} for row in rows]
     shapes = alt.Data(url=WORLD, format=alt.TopoDataFormat(type="topojson", feature="countries"))
     counted = alt.LookupData(data=values(shown), key="country", fields=["name", "session_count", "text"])
@@ -97,14 +100,18 @@ def world_map(rows: Sequence[Row]) -> Chart:
         alt.Chart(shapes)
         .transform_lookup(lookup="id", from_=counted)
         .transform_filter("isValid(datum.session_count)")
-        .mark_geoshape(stroke=EARLIER_COLOUR, strokeWidth=0.4)
+        .transform_calculate(country="datum.id")
+        .mark_geoshape(stroke=EARLIER_COLOUR, strokeWidth=0.4, cursor="pointer")
         .encode(
             color=alt.Color(
                 "session_count:Q",
                 scale=alt.Scale(domainMin=0),
-                legend=alt.Legend(title="Sessions", orient="top", gradientLength=160, format=".3~s"),
+                legend=alt.Legend(
+                    title="Sessions", orient="top", gradientLength=160, format=",d", tickMinStep=1
+                ),
             ),
             tooltip=[alt.Tooltip("name:N", title="Country"), alt.Tooltip("text:N", title="Sessions")],
         )
     )
+    visited = visited.add_params(alt.selection_point(name="picked", fields=["country"], on="click"))
     return alt.layer(land, visited).project("equalEarth").properties(height=MAP_HEIGHT)

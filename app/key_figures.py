@@ -220,18 +220,33 @@ def ranking_note(shown: int, total: int, what: str) -> str:
     return f"The largest {shown} of {count_text(total)} {what}." if shown < total else ""
 
 
-def ranking_chart(chart: Chart, key: str, alt: str) -> None:
-    """A bar chart whose bars filter the view by `key` when they are clicked."""
+def ranking_chart(chart: Chart, key: str, alt: str, what: str = "bar") -> None:
+    """A chart whose bars (or countries) filter the view by `key` when they are clicked."""
     # Its name holds what is chosen, so that a click is not repeated by the next run.
     chosen = "-".join(st.session_state["filters"][key])
 
     def pick() -> None:
         picked = st.session_state[name]["selection"].get("picked", [])
-        if picked:
+        # What lies under the bars, such as land that nobody came from, has no value.
+        if picked and key in picked[0]:
             filter_by(key, picked[0][key])
 
-    name = f"bars_{key}_{chosen}"
-    st.altair_chart(chart, alt=f"{alt}. A click on a bar filters by it.", key=name, on_select=pick)
+    name = f"{what}_{key}_{chosen}"
+    st.altair_chart(chart, alt=f"{alt}. A click on a {what} filters by it.", key=name, on_select=pick)
+
+
+def picking_table(
+    rows: Sequence[Mapping[str, Any]], shown: Sequence[Mapping[str, Any]], key: str, column: str, **looks: Any
+) -> None:
+    """A table of `shown` whose first column ticks a row to filter the view by `column` of `rows`."""
+    chosen = "-".join(st.session_state["filters"][key])
+
+    def pick() -> None:
+        for index in st.session_state[name]["selection"]["rows"]:
+            filter_by(key, rows[index][column])
+
+    name = f"table_{key}_{chosen}"
+    st.dataframe(list(shown), hide_index=True, key=name, on_select=pick, selection_mode="single-row", **looks)
 
 
 def tell_insight(view: View, row: Mapping[str, Any]) -> None:

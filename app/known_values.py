@@ -11,7 +11,7 @@ from typing import Final
 from app.publications import Publication
 from app.queries import reference_rows, rows_of, table_columns
 from app.relations import RELATIONS, UNKNOWN, Source
-from app.selection import Selection, SelectionError, nearest
+from app.selection import OPENED_CONTENT, Selection, SelectionError, nearest
 from app.statements import Statement
 
 # Words that may be asked for before they occur: seed and column.
@@ -30,7 +30,8 @@ def check_known(publication: Publication, selection: Selection) -> None:
     """SelectionError for a capsule or a value of a filter that no event and no seed has."""
     check_capsules(publication, selection.capsules)
     tables = table_columns(publication)
-    for dimension, values in selection.filters.items():
+    for name, values in selection.filters.items():
+        dimension = "content" if name == OPENED_CONTENT else name
         by_table = {
             source.table: source
             for source in RELATIONS.values()

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from app.breakdowns import dict_rows, has_tables
 from app.publications import Publication
-from app.relations import SESSION_DIMENSIONS
+from app.relations import SESSION_DIMENSIONS, Source, filter_conditions
 from app.selection import Selection
 
 MINUTES_SHOWN: Final = 30
@@ -69,11 +69,7 @@ def _conditions(selection: Selection, parameters: dict[str, Any]) -> str:
         found.append("capsule_id = any($capsules)")
     if selection.bots != "include":
         found.append("is_bot" if selection.bots == "only" else "not is_bot")
-    for name, values in selection.filters.items():
-        # Of content and calls to action a minute knows nothing.
-        if values and name in SESSION_DIMENSIONS:
-            parameters[name] = list(values)
-            found.append(f"{SESSION_DIMENSIONS[name]} = any(${name})")
+    found += filter_conditions(Source(_MART, "", "", SESSION_DIMENSIONS), selection, parameters)
     return " and ".join(found)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from app.measures import Relation
-from app.selection import TIME_KEYS, Selection
+from app.selection import OPENED_CONTENT, TIME_KEYS, Selection
 
 UNKNOWN: Final = "unknown"
 
@@ -38,6 +38,10 @@ def _with(**columns: str) -> dict[str, str]:
         name: f"coalesce(nullif({column}, ''), '{UNKNOWN}')" for name, column in columns.items()
     }
 
+
+CONTENT_ACCESSES: Final = "fct_content_accesses"
+# Their rows are of one content item.
+OF_CONTENT: Final = (CONTENT_ACCESSES, "fct_video_plays")
 
 RELATIONS: Final[dict[Relation, Source]] = {
     "activity": Source(
@@ -89,8 +93,12 @@ def answers(relation: Relation, selection: Selection, by: Sequence[str], tables:
     return (
         source.table in tables
         and all(key in source.dimensions or key in TIME_KEYS for key in by)
-        and all(name in source.dimensions for name in selection.filters)
+        and all(_knows(source, name, tables) for name in selection.filters)
     )
+
+
+def _knows(source: Source, name: str, tables: Collection[str]) -> bool:
+    return name in source.dimensions or (name == OPENED_CONTENT and CONTENT_ACCESSES in tables)
 
 
 def key_expression(source: Source, key: str) -> str:
@@ -122,7 +130,31 @@ def conditions(source: Source, selection: Selection, parameters: dict[str, Any])
         found.append(f"capsule_id in ({listed('capsule', selection.capsules)})")
     if selection.bots != "include":
         found.append("is_bot" if selection.bots == "only" else "not is_bot")
-    for name, values in selection.filters.items():
-        if values and name in source.dimensions:
-            found.append(f"{source.dimensions[name]} in ({listed(name, values)})")
+    found += filter_conditions(source, selection, parameters)
     return " and ".join(found)
+
+
+def filter_conditions(source: Source, selection: Selection, parameters: dict[str, Any]) -> list[str]:
+    """What the filters ask of a mart, as far as it knows them; adds the values it binds to `parameters`.
+
+    An opened item chooses sessions: those in which a person opened it. Of accesses and plays it chooses
+    its own.
+    """
+    found = []
+    for name, values in selection.filters.items():
+        if not values:
+            continue
+        marks = []
+        for index, value in enumerate(values):
+            parameters[f"{name}_{index}"] = value
+            marks.append(f"${name}_{index}")
+        if name in source.dimensions:
+            found.append(f"{source.dimensions[name]} in ({', '.join(marks)})")
+        elif name == OPENED_CONTENT and source.table in OF_CONTENT:
+            found.append(f"content_id in ({', '.join(marks)})")
+        elif name == OPENED_CONTENT:
+            found.append(
+                f"session_key in (select session_key from marts.{CONTENT_ACCESSES} "
+                f"where not is_citation and content_id in ({', '.join(marks)}))"
+            )
+    return found

@@ -17,6 +17,9 @@ FILTER_DIMENSIONS: Final = (
     "cta_type", "cta_id", "conversion_type", "content", "content_type", "search_query", "topic",
     "event_name",
 )  # fmt: skip
+# Sessions in which a content item was opened: a filter, but no key, for a session opens many.
+OPENED_CONTENT: Final = "opened_content"
+FILTERS: Final = (*FILTER_DIMENSIONS, OPENED_CONTENT)
 TIME_KEYS: Final = ("hour", "day", "week", "month")
 DIMENSION_KEYS: Final = ("capsule", *FILTER_DIMENSIONS)
 KEYS: Final = TIME_KEYS + DIMENSION_KEYS
@@ -65,10 +68,10 @@ class Selection:
         if self.bots not in get_args(Bots):
             raise SelectionError(f"Bots can be {', '.join(get_args(Bots))}, not {self.bots!r}.")
         for dimension in self.filters:
-            if dimension not in FILTER_DIMENSIONS:
+            if dimension not in FILTERS:
                 raise SelectionError(
-                    f"There is no filter {dimension!r}{nearest(dimension, FILTER_DIMENSIONS)}. "
-                    f"Filters are {', '.join(FILTER_DIMENSIONS)}."
+                    f"There is no filter {dimension!r}{nearest(dimension, FILTERS)}. "
+                    f"Filters are {', '.join(FILTERS)}."
                 )
 
     @property

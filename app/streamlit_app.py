@@ -24,7 +24,7 @@ from app.publications import (
 )
 from app.queries import freshness
 from app.scope import Scope
-from app.view import choose_view, show_view
+from app.view import active_filters, choose_view, show_view
 from orchestration.settings import SettingsError, load_settings
 
 # A new publication must show within 30 s; reading a pointer of some bytes costs nothing.
@@ -117,6 +117,8 @@ def main() -> None:
         who_is_here()
     view = choose_view(publication, may_read)
     show_view(view)
+    if view.selection.filters:
+        active_filters(view)
     with st.container(horizontal=True, vertical_alignment="center"):
         comparison_note(view)
         export_panel(view)

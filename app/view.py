@@ -17,12 +17,13 @@ from app.access import Refusal
 from app.answers import ask
 from app.breakdowns import capsule_names, country_names
 from app.comparison import EarlierPeriod, a_year_before, local_day
-from app.filter_options import FILTER_KEYS, filter_options
+from app.content_over_time import content_titles
+from app.filter_options import FILTER_KEYS, SESSION_KEYS, filter_options
 from app.format import escape_markdown, name_text, range_text
 from app.publications import Publication
 from app.queries import period_before
 from app.scope import Scope
-from app.selection import FIRST_YEAR, LAST_YEAR, Bots, Comparing, Selection
+from app.selection import FIRST_YEAR, LAST_YEAR, OPENED_CONTENT, Bots, Comparing, Selection
 
 PERIODS: Final = ("7 days", "30 days", "90 days", "1 year", "Custom")
 DEFAULT_PERIOD: Final = "30 days"
@@ -135,19 +136,49 @@ def choose_view(publication: Publication, may_read: MayRead) -> View:
 def _more_filters(publication: Publication) -> None:
     """Channel, country and device behind one button that says how many of them are set."""
     options = ask(filter_options, publication)
-    countries = ask(country_names, publication)
+    names = filter_names(publication)
     chosen = sum(bool(st.session_state[key]) for key in FILTER_KEYS)
     with st.popover(f"Filters ({chosen})" if chosen else "Filters", width="content"):
         for key in FILTER_KEYS:
-            names = countries if key == "country" else {}
             st.multiselect(
                 name_text(key),
                 # A value of a link that is not here stays chosen: it then shows that nothing matches.
                 [*options[key], *(value for value in st.session_state[key] if value not in options[key])],
                 key=key,
-                format_func=lambda value, names=names: names.get(value, name_text(value)),
+                format_func=lambda value, known=names[key]: known.get(value, name_text(value)),
                 placeholder="All",
             )
+
+
+def filter_names(publication: Publication) -> dict[str, dict[str, str]]:
+    """Per filter, the names of values that are not read as they are stored."""
+    return {
+        "country": ask(country_names, publication),
+        OPENED_CONTENT: ask(content_titles, publication),
+    } | {key: {} for key in SESSION_KEYS if key != "country"}
+
+
+def active_filters(view: View) -> None:
+    """One button for each value that narrows the view; pressing it takes the value out again."""
+    names = filter_names(view.publication)
+    with st.container(horizontal=True, gap="small", key="active_filters"):
+        for key, values in view.selection.filters.items():
+            for value in values:
+                label = escape_markdown(names[key].get(value, name_text(value))[:LONGEST_NAME])
+                st.button(
+                    f"{name_text(key)}: {label}  ✕",
+                    key=f"remove_{key}_{value}",
+                    help=f"No longer filter by {name_text(key).lower()} {label}",
+                    on_click=_stop_filtering,
+                    args=(key, value),
+                )
+
+
+def _stop_filtering(key: str, value: str) -> None:
+    known = st.session_state["filters"]
+    kept = [one for one in known[key] if one != value]
+    st.session_state["filters"] = {**known, key: kept}
+    st.session_state[key] = kept
 
 
 def filter_by(key: str, value: str) -> None:

@@ -164,3 +164,23 @@ def test_before_the_first_check_the_page_says_so(home) -> None:
 def test_results_that_cannot_be_read_are_none(tmp_path, text) -> None:
     (tmp_path / "results.json").write_text(text, encoding="utf-8")
     assert last_checks(tmp_path) is None
+
+
+def test_every_filter_has_a_label_that_takes_it_out(home) -> None:
+    app = opened("traffic", channel="search", opened_content="pricing", **WEEK)
+    labels = {button.label for button in app.button}
+    assert {"Channel: Search  ✕", "Opened content: Pricing  ✕"} <= labels
+    # Of s1 and s3 by search only s1 opened it.
+    assert figures(app)["Views"][0] == "1"
+    next(button for button in app.button if button.label.startswith("Opened")).click().run()
+    assert figures(app)["Views"][0] == "2"
+    assert "opened_content" not in app.query_params
+    assert app.query_params["channel"] in ("search", ["search"])
+
+
+def test_an_opened_item_stays_chosen_on_every_tab(home) -> None:
+    app = opened("content", opened_content="pricing", **WEEK)
+    assert figures(app)["Content accesses"][0] == "2"
+    app.switch_page("app_pages/overview.py").run()
+    assert figures(app)["Sessions"][0] == "2"
+    assert app.query_params["opened_content"] in ("pricing", ["pricing"])

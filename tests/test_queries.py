@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from app.comparison import NOT_BEGUN, NOT_COMPARABLE, compare_values, earlier_period
+from app.content_figures import idle_content
 from app.free_query import QueryRefused, run_query
 from app.metric_reports import metrics_report
 from app.publications import (
@@ -291,6 +292,23 @@ def test_content_items_follow_every_filter_and_key(publication) -> None:
     assert [row["hour"].day for row in by_hour if row["content_item_count"]] == [9, 12]
     until = replace(WEEK, until=datetime(2026, 3, 12, 9, tzinfo=UTC))
     assert metric_values(publication, until, ["content_item_count"]) == {"content_item_count": 1}
+
+
+def test_an_opened_item_chooses_the_sessions_it_was_opened_in(publication) -> None:
+    # pricing was opened in s1 (guide) and s4 (onboarding), both of user-1; security was only cited, in s3.
+    def of(item: str, *metrics: str) -> tuple:
+        found = metric_values(publication, replace(WEEK, filters={"opened_content": (item,)}), metrics)
+        return tuple(found[name] for name in metrics)
+
+    counts = ("session_count", "visitor_count", "view_count", "turn_count", "conversion_count")
+    assert of("pricing", *counts) == (2, 1, 3, 3, 3)
+    assert of("pricing", "content_access_count", "search_count", "conversion_rate") == (2, 1, 1.0)
+    assert of("security", *counts) == (0, 0, 0, 0, 0)
+
+
+def test_an_item_that_was_chosen_leaves_the_others_as_used_as_they_are(publication) -> None:
+    chosen = replace(WEEK, filters={"opened_content": ("pricing",)})
+    assert idle_content(publication, chosen) == idle_content(publication, WEEK)
 
 
 def test_a_publication_without_content_accesses_has_no_item_count(published) -> None:

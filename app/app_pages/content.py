@@ -8,7 +8,8 @@ from app.charts import curve
 from app.content_figures import idle_content, video_items, video_retention
 from app.format import duration_text, name_text, rate_text, score_text
 from app.guards import explain_missing, explain_no_events, unfiltered_note
-from app.key_figures import card, key_figures
+from app.key_figures import card, key_figures, picking_table
+from app.selection import OPENED_CONTENT
 from app.tabs import FIGURES
 from app.view import current_view
 
@@ -20,13 +21,16 @@ explain_no_events(view)
 key_figures(view, FIGURES["Content"])
 
 with card(
-    "Content items", "Opened by people; citations by the assistant are counted apart.", ["content_items"]
+    "Content items",
+    "Opened by people; citations by the assistant are counted apart. Tick one to filter by it.",
+    ["content_items"],
 ):
     if not explain_missing(view, "Content items", "content_engagement_daily", "dim_content"):
         unfiltered_note(view)
         items = ask(content_items, view.publication, view.selection)
         if items:
-            st.dataframe(
+            picking_table(
+                items,
                 [
                     {
                         "Content item": item["content_title"],
@@ -40,7 +44,8 @@ with card(
                     }
                     for item in items
                 ],
-                hide_index=True,
+                OPENED_CONTENT,
+                "content_id",
                 column_config={
                     "Content item": st.column_config.TextColumn(width=150),
                     "Accesses": st.column_config.ProgressColumn(

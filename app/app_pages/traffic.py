@@ -9,7 +9,7 @@ from app.filter_options import FILTER_KEYS
 from app.format import name_text, source_text
 from app.guards import explain_no_events
 from app.heatmaps import world_map
-from app.key_figures import card, key_figures, ranking_chart, ranking_note, ranking_rows
+from app.key_figures import card, key_figures, picking_table, ranking_chart, ranking_note, ranking_rows
 from app.tabs import FIGURES
 from app.trend_charts import parts_over_time as parts_chart
 from app.view import current_view
@@ -36,19 +36,28 @@ with card("Views over time by channel", f"Each point is a whole {grain}.", ["cha
 
 names = ask(country_names, view.publication)
 countries, _ = ranking_rows(view, "country", ("session_count", "visitor_count"), names, limit=EVERY_COUNTRY)
-with card("Where in the world", "Sessions by country. Countries without any are grey.", ["by_country"]):
+with card(
+    "Where in the world",
+    "Sessions by country; grey ones have none. Click or tick one to filter by it.",
+    ["by_country"],
+):
     map_column, table_column = st.columns([2, 1])
     with map_column:
-        st.altair_chart(
-            world_map(countries), alt="World map of sessions by country; the table beside it has the numbers"
+        ranking_chart(
+            world_map(countries),
+            "country",
+            "World map of sessions by country; the table beside it has the numbers",
+            "country",
         )
     with table_column:
-        st.dataframe(
+        picking_table(
+            countries,
             [
                 {"Country": row["name"], "Sessions": row["session_count"], "Visitors": row["visitor_count"]}
                 for row in countries
             ],
-            hide_index=True,
+            "country",
+            "country",
             height=380,
             column_config={
                 "Sessions": st.column_config.NumberColumn(format="localized"),

@@ -295,6 +295,22 @@ def test_a_click_on_a_bar_filters_by_it(visit: Visit) -> None:
     assert visit.complaints == []
 
 
+def test_a_click_on_a_country_filters_by_it_and_its_label_takes_it_out(visit: Visit) -> None:
+    visit.open(f"traffic?{WEEK}")
+    visit.wait_for_value("Unique viewers", "3", 15)
+    card = visit.page.get_by_label(re.compile("^World map of sessions")).first
+    card.scroll_into_view_if_needed()
+    box = card.bounding_box()
+    # The United States: a third from the left, above the middle.
+    card.click(position={"x": box["width"] * 0.315, "y": box["height"] * 0.4})
+    visit.page.wait_for_url(re.compile("country=US"), timeout=15_000)
+    visit.wait_for_value("Unique viewers", "1", 15)
+    visit.page.get_by_role("button", name=re.compile("^Country: ")).click()
+    visit.wait_for_value("Unique viewers", "3", 15)
+    assert "country" not in visit.page.url
+    assert visit.complaints == []
+
+
 def test_the_map_is_drawn_from_shapes_of_our_own(visit: Visit) -> None:
     with visit.page.expect_response(re.compile("/app/static/world.json")) as waiting:
         visit.open(f"traffic?{WEEK}")
