@@ -10,6 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -106,7 +107,8 @@ def accepted_events(sent: Iterable[Event]) -> list[Event]:
     """Of all lines sent, in whatever order: once each, without what an opt-out suppresses.
 
     From its opt-out on, a person is known by user, visitor and session. Of one id the earliest instant
-    wins; none here has two contents of one instant.
+    wins; none here has two contents of one instant. An event whose consent is refused counts without user
+    and visitor; where opt-outs are sent too, the order of arrival decides about it, and this can't tell.
     """
     events = [found | {"at": datetime.fromisoformat(found["timestamp"]).astimezone(UTC)} for found in sent]
     silent_from: dict[tuple[str, ...], datetime] = {}
@@ -121,7 +123,16 @@ def accepted_events(sent: Iterable[Event]) -> list[Event]:
         identity = (found["capsuleId"], found["eventId"])
         if identity not in winners or found["at"] < winners[identity]["at"]:
             winners[identity] = found
-    return list(winners.values())
+    return [without_person(found) if is_refused(found) else found for found in winners.values()]
+
+
+def is_refused(found: Event) -> bool:
+    return found["metadata"].get("consent") not in (None, "granted")
+
+
+def without_person(found: Event) -> Event:
+    said = {name: value for name, value in found["metadata"].items() if name != "visitorId"}
+    return {name: value for name, value in found.items() if name != "userId"} | {"metadata": said}
 
 
 def person_keys(found: Event) -> list[tuple[str, ...]]:
@@ -187,7 +198,92 @@ def counted_conversions(events: list[Event]) -> list[Event]:
     return counted
 
 
-def exact_figures(events: list[Event]) -> dict[str, float]:
+def amount_of(found: Event) -> Decimal | None:
+    """Null for what could be two amounts."""
+    try:
+        return Decimal(str(found["metadata"]["value"]))
+    except (KeyError, InvalidOperation):
+        return None
+
+
+def money(conversions: list[Event]) -> dict[str, Decimal]:
+    sums = {"euros": Decimal(0), "dollars": Decimal(0), "refunds": Decimal(0)}
+    for found in conversions:
+        amount = amount_of(found)
+        if amount is not None:
+            sums[{"EUR": "euros", "USD": "dollars"}[found["metadata"]["currency"].upper()]] += amount
+            sums["refunds"] += min(amount, Decimal(0))
+    return sums
+
+
+def video_figures(sessions: list[list[Event]]) -> dict[str, float]:
+    """Plays of clip (by play id, over sessions) and reel (one a session); a play counts second by second."""
+    plays: dict[tuple[object, ...], list[Event]] = defaultdict(list)
+    for number, session in enumerate(sessions):
+        for found in session:
+            said = found["metadata"]
+            if "playId" in said:
+                plays[found["capsuleId"], said["playId"]].append(found)
+            elif said.get("contentId") == "reel":
+                plays[number, "reel"].append(found)
+    measured = [play_figures(sorted(play, key=lambda one: one["at"])) for play in plays.values()]
+    return {
+        "play_count": len(measured),
+        "completed_play_count": sum(is_completed for _, is_completed in measured),
+        "watched_seconds": round(sum(seconds for seconds, _ in measured), 3),
+    }
+
+
+def play_figures(play: list[Event]) -> tuple[float, bool]:
+    """Seconds watched, and whether to the end. A second counts once, however often it was watched.
+
+    From one position to the next is watched, but not by seeking, nor faster than at twice the speed.
+    """
+    length = play[0]["metadata"]["durationSeconds"]
+    watched: set[int] = set()
+    position_count, has_interval = 0, False
+    stood, stood_at = None, play[0]["at"]
+    for found in play:
+        said = found["metadata"]
+        place = said.get("positionSeconds", said.get("toSeconds"))
+        if said["action"] != "seek":
+            position_count += place is not None
+            if "fromSeconds" in said:
+                has_interval = True
+                watched.update(range(said["fromSeconds"], said["toSeconds"]))
+            elif said["action"] != "play" and place is not None and stood is not None:
+                elapsed = (found["at"] - stood_at).total_seconds()
+                if place - stood <= 2 * elapsed + 2:
+                    watched.update(range(stood, place))
+        stood, stood_at = place, found["at"]
+    if has_interval or position_count > 1:
+        return len(watched), len(watched) >= 0.95 * length
+    is_ended = any(found["metadata"]["action"] == "complete" for found in play)
+    percents = [found["metadata"]["percent"] for found in play if "percent" in found["metadata"]]
+    if percents:
+        return max(percents) / 100 * length, is_ended or max(percents) >= 95
+    return (length if is_ended else 0), is_ended
+
+
+def property_figures(events: list[Event]) -> dict[str, float]:
+    """Properties of custom events; a number is one in quotes too."""
+    values = [
+        (name, str(value).lower() if isinstance(value, bool) else str(value))
+        for found in events
+        if found["eventType"] == "custom"
+        for name, value in found["metadata"].items()
+        if name in ("stars", "mood", "again")
+    ]
+    numbers = [float(text) for _, text in values if text.replace(".", "", 1).isdigit()]
+    return {
+        "property_count": len(values),
+        "property_value_count": len(set(values)),
+        "number_count": len(numbers),
+        "number_sum": sum(numbers),
+    }
+
+
+def exact_figures(events: list[Event]) -> dict[str, float | Decimal]:
     """Headline figures over all events, bots included; sums, so that equal means equal."""
     sessions = cut_sessions(events)
     begun: dict[tuple[str, str, str], datetime] = {}
@@ -229,5 +325,7 @@ def exact_figures(events: list[Event]) -> dict[str, float]:
             for found in events
         ),
         "conversion_count": len(conversions),
-        "revenue": sum(found["metadata"].get("value", 0) for found in conversions),
+        **money(conversions),
+        **video_figures(sessions),
+        **property_figures(events),
     }

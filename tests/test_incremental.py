@@ -37,6 +37,10 @@ START: Final = datetime(2026, 3, 28, 21, 0, tzinfo=UTC)
 MINUTES: Final = (0, 1, 10, 29, 30, 31, 59, 60, 61, 90, 120, 150, 151, 200)
 DAYS: Final = (0, 0, 0, 1, 2, 8, 29, 30, 31, 40)
 
+# A clip is sent with a play id (one a client session), a reel without one.
+CLIP: Final[Row] = {"contentId": "clip", "contentType": "video", "playId": "p", "durationSeconds": 600}
+REEL: Final[Row] = {"contentId": "reel", "contentType": "video", "durationSeconds": 60}
+
 # What an event can be: its type and metadata.
 KINDS: Final[dict[str, tuple[str, Row]]] = {
     "view": ("view", {"referrer": "https://www.google.com/"}),
@@ -57,7 +61,24 @@ KINDS: Final[dict[str, tuple[str, Row]]] = {
     "order": ("conversion", {"conversionType": "sale", "value": 10, "currency": "EUR", "orderId": "o1"}),
     "other order": ("conversion", {"conversionType": "sale", "value": 5, "currency": "EUR", "orderId": "o2"}),
     "lead": ("conversion", {"conversionType": "lead", "ctaId": "book"}),
+    "refund": ("conversion", {"conversionType": "refund", "value": -10, "currency": "EUR", "orderId": "o1"}),
+    "return": ("conversion", {"conversionType": "sale", "value": -4.5, "currency": "EUR"}),
+    "dollars": ("conversion", {"conversionType": "sale", "value": "7.25", "currency": "usd"}),
+    "two amounts": ("conversion", {"conversionType": "sale", "value": "1,234.50", "currency": "EUR"}),
+    "clip, begun": ("content_access", CLIP | {"action": "play", "positionSeconds": 0}),
+    "clip, on": ("content_access", CLIP | {"action": "progress", "positionSeconds": 100}),
+    "clip, far on": ("content_access", CLIP | {"action": "progress", "positionSeconds": 580}),
+    "clip, skipped": ("content_access", CLIP | {"action": "seek", "fromSeconds": 20, "toSeconds": 500}),
+    "clip, a part": ("content_access", CLIP | {"action": "pause", "fromSeconds": 90, "toSeconds": 540}),
+    "clip, in percent": ("content_access", CLIP | {"action": "progress", "percent": 40}),
+    "clip, ended": ("content_access", CLIP | {"action": "complete"}),
+    "reel": ("content_access", REEL | {"action": "play"}),
+    "reel, in percent": ("content_access", REEL | {"action": "progress", "percent": 96}),
+    "reel, ended": ("content_access", REEL | {"action": "complete"}),
     "like": ("custom", {"name": "liked", "stars": 4}),
+    "rated": ("custom", {"name": "rated", "stars": 2.5, "mood": "calm"}),
+    "rated in words": ("custom", {"name": "rated", "stars": "five", "mood": "glad", "again": True}),
+    "rated in quotes": ("custom", {"name": "rated", "stars": "3"}),
     "opt-out": ("view", {"optOut": True}),
 }
 
@@ -77,6 +98,7 @@ class Sent:
     repeats: tuple[int, ...] = ()
     # A second event with the same id, seven seconds later: it loses, in whatever batch it comes.
     rival_batch: int | None = None
+    consent: str | None = None
     # The one event as a burst (301 in a minute) or a stream without a pause over more than 24 hours.
     shape: str = "one"
 
@@ -95,6 +117,12 @@ class Stream:
     # After these something is published, if the build was good, which the next may be taken over from.
     published: frozenset[int] = frozenset()
 
+    @property
+    def is_free_of_arrival(self) -> bool:
+        """Whose a refused event is can be asked only while it is read: a later opt-out misses it."""
+        kinds = {one.kind for one in self.sent}
+        return "opt-out" not in kinds or all(one.consent != "denied" for one in self.sent)
+
 
 BATCHES: Final = 4
 batches = st.integers(0, BATCHES - 1)
@@ -110,6 +138,7 @@ events = st.builds(
     batch=batches,
     repeats=st.lists(batches, max_size=1).map(tuple),
     rival_batch=st.none() | st.none() | batches,
+    consent=st.sampled_from([None] * 6 + ["granted", "denied", "denied"]),
     shape=st.sampled_from(["one"] * 12 + ["burst", "day"]),
 )
 streams = st.builds(
@@ -136,6 +165,8 @@ def lines_of(stream: Stream) -> Iterator[tuple[int, Row]]:
 def line_of(one: Sent, event_id: str, at: datetime) -> Row:
     event_type, metadata = KINDS[one.kind]
     metadata = metadata | ({"visitorId": one.visitor} if one.visitor else {})
+    metadata |= {"consent": one.consent} if one.consent else {}
+    metadata |= {"playId": f"{metadata['playId']} of {one.session}"} if "playId" in metadata else {}
     found: Row = {
         "eventId": event_id,
         "eventType": event_type,
@@ -219,8 +250,34 @@ select
     coalesce(sum(message_count), 0) as message_count,
     coalesce(sum(content_access_count), 0) as content_access_count,
     coalesce(sum(conversion_count), 0) as conversion_count,
-    (select coalesce(sum(amount), 0) from marts.revenue_daily) as revenue
+    sales.*,
+    plays.*,
+    properties.*
 from marts.fct_sessions
+cross join (
+    select
+        coalesce(sum(amount) filter (where currency = 'EUR'), 0) as euros,
+        coalesce(sum(amount) filter (where currency = 'USD'), 0) as dollars,
+        coalesce(sum(refund_amount), 0) as refunds
+    from marts.revenue_daily
+) as sales
+cross join (
+    select
+        count(*) as play_count,
+        count(*) filter (where is_completed) as completed_play_count,
+        round(coalesce(sum(watched_seconds), 0), 3) as watched_seconds
+    from marts.fct_video_plays
+    where content_id in ('clip', 'reel')
+) as plays
+cross join (
+    select
+        count(*) as property_count,
+        count(distinct (property_name, text_value)) as property_value_count,
+        count(number_value) as number_count,
+        coalesce(sum(number_value), 0) as number_sum
+    from marts.fct_custom_event_properties
+) as properties
+group by all
 """
 
 
@@ -283,7 +340,8 @@ def run_cases(compiled: CompiledModels, counted: list[int], stream: Stream) -> N
     note(json.dumps(wrong, default=str, indent=1))
     assert list(wrong) == []
     assert list(differences(published, found)) == []
-    assert counted_there == exact_figures(accepted_events(line for _, line in lines_of(stream)))
+    if stream.is_free_of_arrival:
+        assert counted_there == exact_figures(accepted_events(line for _, line in lines_of(stream)))
 
 
 def test_batch_after_batch_gives_what_one_full_rebuild_gives(
