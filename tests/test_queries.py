@@ -20,6 +20,7 @@ from app.publications import (
     open_cursor,
 )
 from app.queries import (
+    SINGLE_FIGURES,
     compare,
     freshness,
     metric_rows,
@@ -29,7 +30,7 @@ from app.queries import (
     table_reader,
 )
 from app.scope import EVERYTHING
-from app.selection import Selection, SelectionError
+from app.selection import FILTER_DIMENSIONS, Selection, SelectionError
 from tests.publication_fixture import CTA_HOURS, ROWS, TABLES, write_publication
 
 WEEK = Selection(date(2026, 3, 9), date(2026, 3, 15))
@@ -324,6 +325,15 @@ def test_parts_of_an_additive_metric_add_up_to_the_whole(publication) -> None:
         rows = metric_rows(publication, WEEK, [key], ["view_count", "session_count"])
         assert sum(row["view_count"] for row in rows) == 5, key
         assert sum(row["session_count"] for row in rows) == 4, key
+
+
+@pytest.mark.parametrize("dimension", FILTER_DIMENSIONS)
+def test_a_row_of_a_key_is_what_the_filter_of_its_value_gives(publication, dimension: str) -> None:
+    rows = metric_rows(publication, WEEK, [dimension], SINGLE_FIGURES)
+    for row in rows:
+        chosen = replace(WEEK, filters={dimension: (row[dimension],)})
+        filtered = metric_values(publication, chosen, SINGLE_FIGURES)
+        assert {name: row[name] for name in SINGLE_FIGURES} == filtered, row[dimension]
 
 
 @pytest.mark.parametrize(
