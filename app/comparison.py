@@ -37,6 +37,7 @@ class EarlierPeriod:
 
 NO_COMPARISON: Final = "No comparison was asked for."
 NOT_COMPARABLE: Final = "Not comparable: the earlier period begins before the first event."
+NOT_EARLIER: Final = "Not comparable: the days to compare with do not begin before this period."
 NOT_BEGUN: Final = "Not comparable: no event of this period has arrived yet."
 
 
@@ -74,6 +75,7 @@ def earlier_period(
 ) -> EarlierPeriod:
     """The period to compare `selection` with, cut to the same elapsed part when it is not over.
 
+    A day as `compare` is the first of equally many days.
     `first_day`: of the first event of the chosen capsules; that of the whole publication without.
     """
     is_so_far = is_unfinished(selection, publication)
@@ -81,16 +83,25 @@ def earlier_period(
         return EarlierPeriod(None, is_so_far, NO_COMPARISON)
     if is_so_far and local_day(publication) < selection.date_from:
         return EarlierPeriod(None, is_so_far, NOT_BEGUN)
-    if compare == "previous":
-        length = timedelta(days=selection.day_count)
-        date_from, date_to = selection.date_from - length, selection.date_to - length
-    else:
+    if compare == "year":
         date_from, date_to = a_year_before(selection.date_from), a_year_before(selection.date_to)
+    else:
+        distance = _distance(selection, compare)
+        if distance <= timedelta(0):
+            return EarlierPeriod(None, is_so_far, NOT_EARLIER)
+        date_from, date_to = selection.date_from - distance, selection.date_to - distance
     first_day = first_day or publication.first_event_date
     if first_day is None or date_from < first_day:
         return EarlierPeriod(None, is_so_far, NOT_COMPARABLE)
     until = _elapsed_until(publication, selection, compare) if is_so_far else None
     return EarlierPeriod(replace(selection, date_from=date_from, date_to=date_to, until=until), is_so_far)
+
+
+def _distance(selection: Selection, compare: Comparing) -> timedelta:
+    """How far back the earlier period lies: its own length, or as far as the chosen first day."""
+    if isinstance(compare, date):
+        return selection.date_from - compare
+    return timedelta(days=selection.day_count)
 
 
 def _elapsed_until(publication: Publication, selection: Selection, compare: Comparing) -> datetime:
@@ -101,10 +112,10 @@ def _elapsed_until(publication: Publication, selection: Selection, compare: Comp
     assert publication.as_of is not None
     zone = ZoneInfo(publication.timezone)
     now = publication.as_of.astimezone(zone).replace(tzinfo=None)
-    if compare == "previous":
-        then = now - timedelta(days=selection.day_count)
-    else:
+    if compare == "year":
         then = datetime.combine(a_year_before(now.date()), now.time())
+    else:
+        then = now - _distance(selection, compare)
     instant = then.replace(tzinfo=zone).astimezone(UTC)
     return instant.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 

@@ -10,7 +10,8 @@ from datetime import date, datetime
 from typing import Final, Literal, get_args
 
 Bots = Literal["exclude", "include", "only"]
-Comparing = Literal["previous", "year", "none"]
+# A day: the first one of as many days as are compared with it.
+Comparing = Literal["previous", "year", "none"] | date
 
 FILTER_DIMENSIONS: Final = (
     "channel", "source", "campaign", "country", "device", "browser", "os", "visitor_tier",

@@ -73,6 +73,8 @@ def _matched(rows: Sequence[Row], earlier_rows: Sequence[Row], grain: str) -> li
     if not earlier_rows or not by_weekday(grain, len(rows)):
         return by_position
     weeks = round((rows[0]["day"] - earlier_rows[0]["day"]).days / 7)
+    if weeks == 0:
+        return by_position
     by_day = {row["day"]: row for row in earlier_rows}
     return [by_day.get(row["day"] - timedelta(weeks=weeks)) for row in rows]
 

@@ -6,9 +6,9 @@ so that a copied link shows a colleague the same figures, on every tab.
 Not here: SQL and arithmetic (`queries.py`, `breakdowns.py`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Final, cast
 
 import streamlit as st
@@ -16,35 +16,28 @@ import streamlit as st
 from app.access import Refusal
 from app.answers import ask
 from app.breakdowns import capsule_names, country_names
-from app.comparison import EarlierPeriod, a_year_before, local_day
+from app.comparison import EarlierPeriod
 from app.content_over_time import content_titles
 from app.filter_options import FILTER_KEYS, SESSION_KEYS, filter_options
 from app.format import escape_markdown, name_text, range_text
 from app.publications import Publication
 from app.queries import period_before
 from app.scope import Scope
-from app.selection import FIRST_YEAR, LAST_YEAR, OPENED_CONTENT, Bots, Comparing, Selection
+from app.selection import FIRST_YEAR, LAST_YEAR, OPENED_CONTENT, Comparing, Selection
+from app.view_address import (
+    BOTS_LABELS,
+    COMPARE_LABELS,
+    FILTERS,
+    OWN_DAYS,
+    PERIODS,
+    chosen_comparison,
+    chosen_days,
+    filters_of_url,
+    write_url,
+)
 
-PERIODS: Final = ("7 days", "30 days", "90 days", "1 year", "Custom")
-DEFAULT_PERIOD: Final = "30 days"
-PERIOD_DAYS: Final = {"7 days": 7, "30 days": 30, "90 days": 90}
-CODE_OF_PERIOD: Final = {
-    "7 days": "7d", "30 days": "30d", "90 days": "90d", "1 year": "12m", "Custom": "custom",
-}  # fmt: skip
-COMPARE_LABELS: Final[dict[Comparing, str]] = {
-    "previous": "Previous period",
-    "year": "Same days last year",
-    "none": "Nothing",
-}
-BOTS_LABELS: Final[dict[Bots, str]] = {
-    "exclude": "Left out",
-    "include": "Counted as well",
-    "only": "Only bots",
-}
-FILTERS: Final = ("period", "days", "capsules", "compare", "bots", *FILTER_KEYS)
 LONGEST_NAME: Final = 60
 NAMES_SHOWN: Final = 3
-MOST_VALUES: Final = 50
 
 MayRead = Callable[[], Scope | Refusal]
 
@@ -117,6 +110,14 @@ def choose_view(publication: Publication, may_read: MayRead) -> View:
                 key="compare",
                 format_func=COMPARE_LABELS.__getitem__,
             )
+            if st.session_state["compare"] == OWN_DAYS:
+                st.date_input(
+                    "First day to compare with",
+                    key="compare_from",
+                    min_value=date(FIRST_YEAR, 1, 1),
+                    max_value=date(LAST_YEAR, 12, 31),
+                    format="YYYY-MM-DD",
+                )
             st.selectbox(
                 "Sessions of bots", tuple(BOTS_LABELS), key="bots", format_func=BOTS_LABELS.__getitem__
             )
@@ -128,7 +129,7 @@ def choose_view(publication: Publication, may_read: MayRead) -> View:
         filters={key: tuple(sorted(st.session_state[key])) for key in FILTER_KEYS if st.session_state[key]},
         bots=st.session_state["bots"],
     )
-    comparing: Comparing = st.session_state["compare"]
+    comparing = chosen_comparison()
     earlier = ask(period_before, publication, selection, comparing)
     return View(publication, selection, comparing, earlier, names, may_read)
 
@@ -189,27 +190,11 @@ def filter_by(key: str, value: str) -> None:
     st.session_state[key] = chosen
 
 
-def period_days(period: str, newest: date) -> tuple[date, date]:
-    """First and last day of a preset that ends on the day of the newest event."""
-    if period == "1 year":
-        return a_year_before(newest) + timedelta(days=1), newest
-    return newest - timedelta(days=PERIOD_DAYS[period] - 1), newest
-
-
-def _chosen_days(publication: Publication) -> tuple[date, date]:
-    period = st.session_state["period"]
-    if period != "Custom":
-        return period_days(period, local_day(publication))
-    days = st.session_state["days"]
-    # While the second day of a range is being picked there is only one.
-    return (days[0], days[-1]) if days else period_days(DEFAULT_PERIOD, local_day(publication))
-
-
 def _remember(publication: Publication) -> tuple[date, date]:
     """Keeps the filters for the next run and in the address; returns the chosen days."""
     st.session_state["filters"] = {name: st.session_state[name] for name in FILTERS}
-    date_from, date_to = _chosen_days(publication)
-    _write_url(date_from, date_to)
+    date_from, date_to = chosen_days(publication)
+    write_url(date_from, date_to)
     return date_from, date_to
 
 
@@ -219,25 +204,9 @@ def _begin_with_url(publication: Publication) -> None:
     Streamlit forgets a widget that the browser has not drawn (the closed popover's, the days of a
     period that is not custom) when the tab changes; `filters` is not a widget's and stays.
     """
-    remembered: dict[str, Any] = st.session_state.get("filters") or _filters_of_url(publication)
+    remembered: dict[str, Any] = st.session_state.get("filters") or filters_of_url(publication)
     for name, value in remembered.items():
         st.session_state[name] = st.session_state.get(name, value)
-
-
-def _filters_of_url(publication: Publication) -> dict[str, Any]:
-    """The filters of a link; a period, comparison or choice of bots that does not exist is ignored."""
-    url = st.query_params
-    period_of = {code: period for period, code in CODE_OF_PERIOD.items()}
-    days = _days_of_url(url.get("from"), url.get("to"))
-    period = period_of.get(url.get("period", ""), "Custom" if days else DEFAULT_PERIOD)
-    return {
-        "period": period,
-        "days": days or period_days(DEFAULT_PERIOD, local_day(publication)),
-        "capsules": url.get_all("capsule"),
-        "compare": _one_of(url.get("compare"), list(COMPARE_LABELS)),
-        "bots": _one_of(url.get("bots"), list(BOTS_LABELS)),
-        **{key: url.get_all(key)[:MOST_VALUES] for key in FILTER_KEYS},
-    }
 
 
 def _explain_unknown_capsules(publication: Publication, names: dict[str, str]) -> None:
@@ -275,36 +244,3 @@ def _explain_unknown_capsules(publication: Publication, names: dict[str, str]) -
 def _choose_capsules(capsule_ids: list[str]) -> None:
     st.session_state["capsules"] = capsule_ids
     st.query_params.pop("capsule", None)
-
-
-def _one_of(value: str | None, options: Sequence[str]) -> str:
-    return value if value is not None and value in options else options[0]
-
-
-def _days_of_url(first: str | None, last: str | None) -> tuple[date, date] | None:
-    try:
-        days = date.fromisoformat(first or ""), date.fromisoformat(last or "")
-    except ValueError:
-        return None
-    return days if days[0].year >= FIRST_YEAR and days[0] <= days[1] and days[1].year <= LAST_YEAR else None
-
-
-def _write_url(date_from: date, date_to: date) -> None:
-    """The filters that differ from the defaults, so that the usual address stays short."""
-    state = st.session_state
-    is_custom = state["period"] == "Custom"
-    wanted: dict[str, Any] = {
-        "period": None if state["period"] == DEFAULT_PERIOD else CODE_OF_PERIOD[state["period"]],
-        "from": date_from.isoformat() if is_custom else None,
-        "to": date_to.isoformat() if is_custom else None,
-        "capsule": state["capsules"] or None,
-        "compare": None if state["compare"] == "previous" else state["compare"],
-        "bots": None if state["bots"] == "exclude" else state["bots"],
-        **{key: state[key] or None for key in FILTER_KEYS},
-    }
-    for name, value in wanted.items():
-        if value is None:
-            if name in st.query_params:
-                del st.query_params[name]
-        elif st.query_params.get_all(name) != (value if isinstance(value, list) else [value]):
-            st.query_params[name] = value

@@ -24,7 +24,7 @@ from app.queries import compare, has_events, metric_rows, period_before
 from app.scope import EVERYTHING
 from app.selection import Selection
 from app.tabs import FIGURES, TRENDS
-from app.view import DEFAULT_PERIOD, period_days
+from app.view_address import DEFAULT_PERIOD, period_days
 
 _LOG: Final = logging.getLogger(__name__)
 LOOK_EVERY_SECONDS: Final = 2.0

@@ -184,3 +184,14 @@ def test_an_opened_item_stays_chosen_on_every_tab(home) -> None:
     app.switch_page("app_pages/overview.py").run()
     assert figures(app)["Sessions"][0] == "2"
     assert app.query_params["opened_content"] in ("pricing", ["pricing"])
+
+
+def test_days_of_a_readers_choice_are_compared_and_kept_in_the_address(home) -> None:
+    app = opened(compare="2026-03-02", **WEEK)
+    assert "Compared with 2 to 8 March 2026." in texts(app)
+    assert figures(app)["Views"] == ("5", "+150%")
+    app.switch_page("app_pages/traffic.py").run()
+    assert app.query_params["compare"] in ("2026-03-02", ["2026-03-02"])
+    assert "Compared with 2 to 8 March 2026." in texts(app)
+    late = opened(compare="2026-03-10", **WEEK)
+    assert "do not begin before this period" in texts(late)

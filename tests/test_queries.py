@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 import duckdb
 import pytest
 
-from app.comparison import NOT_BEGUN, NOT_COMPARABLE, compare_values, earlier_period
+from app.comparison import NOT_BEGUN, NOT_COMPARABLE, NOT_EARLIER, compare_values, earlier_period
 from app.content_figures import idle_content
 from app.free_query import QueryRefused, run_query
 from app.metric_reports import metrics_report
@@ -25,6 +25,7 @@ from app.queries import (
     freshness,
     metric_rows,
     metric_values,
+    period_before,
     revenue_values,
     table_columns,
     table_reader,
@@ -293,6 +294,41 @@ def test_content_items_follow_every_filter_and_key(publication) -> None:
     assert [row["hour"].day for row in by_hour if row["content_item_count"]] == [9, 12]
     until = replace(WEEK, until=datetime(2026, 3, 12, 9, tzinfo=UTC))
     assert metric_values(publication, until, ["content_item_count"]) == {"content_item_count": 1}
+
+
+def test_a_chosen_first_day_is_compared_with_as_many_days(publication) -> None:
+    # 10 to 15 March against 4 to 9 March: s3 and s4 with 1 + 2 views; s6, s1 and s2 with one each.
+    six_days = replace(WEEK, date_from=date(2026, 3, 10))
+    found = compare(publication, six_days, date(2026, 3, 4))
+    assert found.earlier.selection is not None
+    assert (found.earlier.selection.date_from, found.earlier.selection.date_to) == (
+        date(2026, 3, 4), date(2026, 3, 9),
+    )  # fmt: skip
+    views = found.figures["view_count"]
+    assert (views.value, views.previous, views.change) == (3, 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("first_day", "reason"),
+    [
+        (date(2026, 3, 9), NOT_EARLIER),
+        (date(2026, 3, 20), NOT_EARLIER),
+        (date(2026, 3, 1), NOT_COMPARABLE),
+    ],
+)
+def test_chosen_days_must_lie_before_the_period_and_after_the_first_event(
+    publication, first_day, reason
+) -> None:
+    earlier = period_before(publication, WEEK, first_day)
+    assert (earlier.selection, earlier.reason) == (None, reason)
+
+
+def test_chosen_days_of_an_unfinished_period_end_at_the_same_hour(published) -> None:
+    write_publication(published, "later", as_of="2026-03-12T09:00:30Z")
+    earlier = period_before(current_publication(published, EVERYTHING), WEEK, date(2026, 3, 3))
+    # Six days back from 12 March 09:00 to 10:00.
+    assert earlier.selection is not None
+    assert earlier.selection.until == datetime(2026, 3, 6, 10, tzinfo=UTC)
 
 
 def test_an_opened_item_chooses_the_sessions_it_was_opened_in(publication) -> None:

@@ -46,6 +46,10 @@ def test_fewer_days_than_a_week_lie_beside_each_other_in_their_order() -> None:
     assert beside(3, 3) == [(0, 0), (1, 1), (2, 2)]
 
 
+def test_days_that_overlap_by_chance_of_a_readers_choice_lie_in_their_order() -> None:
+    assert beside(7, 2) == [(n, n) for n in range(7)]
+
+
 @pytest.mark.parametrize("is_so_far", [True, False])
 def test_no_line_leads_to_a_day_that_is_not_over(is_so_far) -> None:
     points = trend_points(days(date(2026, 3, 2), [5, 6, 1]), [], VIEWS, "day", is_so_far)

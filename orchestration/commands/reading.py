@@ -6,12 +6,15 @@ None of them opens the warehouse, so none waits for a load. Not here: queries an
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from orchestration.printing import print_json, print_metric_rows, print_metrics, print_table
 from orchestration.settings import load_settings
+
+if TYPE_CHECKING:
+    from app.selection import Comparing
 
 _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
 
@@ -25,8 +28,9 @@ _DAY: Final = click.DateTime(formats=["%Y-%m-%d"])
 )
 @click.option(
     "--compare",
-    type=click.Choice(["previous", "year", "none"]),
-    help="With the period before (the default of totals), or the same days one year before.",
+    metavar="previous|year|none|DAY",
+    help="With the period before (the default of totals), the same days one year before, or as many "
+    "days from DAY on.",
 )
 @click.option("--filter", "filters", multiple=True, metavar="DIM=VALUE", help="channel=search; repeatable.")
 @click.option("--bots", type=click.Choice(["exclude", "include", "only"]), default="exclude")
@@ -63,7 +67,7 @@ def metrics(
     first, last = _days_of(date_from, date_to, publication.last_event_date)
     selection = Selection(first, last, capsules, _parsed_filters(filters), bots)  # type: ignore[arg-type]
     check_known(publication, selection)
-    report = metrics_report(publication, selection, by, compare)  # type: ignore[arg-type]
+    report = metrics_report(publication, selection, by, _comparing(compare))
     if as_json:
         print_json(report)
     elif by:
@@ -124,6 +128,17 @@ def _days_of(date_from: datetime | None, date_to: datetime | None, newest: date 
     """The days asked for; without them 30 that end with the newest event's."""
     last = date_to.date() if date_to else newest or datetime.now(UTC).date()
     return (date_from.date() if date_from else last - timedelta(days=29)), last
+
+
+def _comparing(text: str | None) -> "Comparing | None":
+    if text is None or text in ("previous", "year", "none"):
+        return text  # type: ignore[return-value]
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(
+            f"--compare takes previous, year, none or a first day such as 2026-01-31, not {text!r}"
+        ) from None
 
 
 def _parsed_filters(filters: Sequence[str]) -> dict[str, tuple[str, ...]]:
