@@ -126,12 +126,15 @@ def take_over_marts(
 ) -> dict[str, int]:
     """Copies the file `base` to `target` and replaces what was renewed; returns rows by mart.
 
-    Raises `NotRenewable` when a mart has another number of rows afterwards than the warehouse.
+    Raises `NotRenewable` when it is not known what was renewed, and when a mart has another number of rows
+    afterwards than the warehouse.
     """
-    shutil.copyfile(base, target)
     day_columns = dict(
         connection.execute("select distinct table_name, day_column from raw.renewed_days").fetchall()
     )
+    if not day_columns:
+        raise NotRenewable("no build wrote down since what it renewed")
+    shutil.copyfile(base, target)
     with _attached(connection, target):
         listed = _tables_to_publish(connection)
         published = _published_columns(connection)
