@@ -6,13 +6,17 @@ from app.answers import ask
 from app.breakdowns import content_items, search_queries
 from app.charts import curve
 from app.content_figures import idle_content, video_items, video_retention
-from app.format import duration_text, name_text, rate_text, score_text
+from app.format import duration_text, escape_markdown, name_text, rate_text, score_text
 from app.guards import explain_missing, explain_no_events, unfiltered_note
-from app.key_figures import card, key_figures, picking_table
+from app.key_figures import card, key_figures, picking_table, ranking_chart
+from app.relevance_chart import LESS_OPENED, relevance_against_use, relevance_points
 from app.selection import OPENED_CONTENT
 from app.tabs import FIGURES
 from app.view import current_view
 
+# As many points as a chart can show apart.
+ITEMS_DRAWN = 300
+ITEMS_NAMED = 5
 RIGHT = st.column_config.TextColumn(alignment="right")
 
 view = current_view()
@@ -65,6 +69,31 @@ with card(
             )
         else:
             st.markdown("Nobody opened a content item in this period.")
+
+with card(
+    "Relevance against use",
+    "Each point is an item that was scored; dashed lines are the middle of all. Click one to filter by it.",
+    ["content_items"],
+):
+    points = relevance_points(ask(content_items, view.publication, view.selection, ITEMS_DRAWN))
+    if points:
+        ranking_chart(
+            relevance_against_use(points),
+            OPENED_CONTENT,
+            "Content items by how often they were opened and how relevant they were scored",
+            "point",
+        )
+        hidden = sorted(
+            (point for point in points if point["corner"] == LESS_OPENED),
+            key=lambda point: -point["relevance_score"],
+        )
+        if hidden:
+            names = ", ".join(escape_markdown(point["title"]) for point in hidden[:ITEMS_NAMED])
+            st.markdown(
+                f"Relevant, but opened less often than most: {names}. Show them earlier or name them better."
+            )
+    else:
+        st.markdown("Too few items were sent with a relevance in this period to compare them.")
 
 with card(
     "Searches", "E-mail addresses and long numbers are masked before anything is stored.", ["searches"]
