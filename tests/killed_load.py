@@ -1,8 +1,9 @@
-"""A load that kills itself: `python -m tests.killed_load MODULE:FUNCTION:before|after:NTH [publish|erase]`.
+"""A load that kills itself: `python -m tests.killed_load MODULE:FUNCTION:before|after:NTH [WHAT]`.
 
 The process ends as by `kill -9` at the NTH call of the function, without any cleaning up; with `-` it runs to
-its end. A killed call of `publish` works on whatever marts the warehouse has. `erase` goes on with the open
-requests; in place of dbt it renews one mart.
+its end. WHAT is `publish`, `erase` or `retire MOMENT`. A killed call of `publish` works on whatever marts the
+warehouse has. `erase` goes on with the open requests; in place of dbt it renews one mart. `retire` removes
+what lies before the window of a moment, and compresses nothing.
 """
 
 import importlib
@@ -12,9 +13,10 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestration import erasure
+from orchestration import erasure, warehouse
 from orchestration.micro_batch import load_pending
 from orchestration.publication import publish
+from orchestration.retention import retire
 from orchestration.settings import Settings, load_settings
 from orchestration.warehouse import open_warehouse, writer_lock
 
@@ -75,6 +77,12 @@ def main() -> None:
         if "erasure:build:" not in sys.argv[1]:
             erasure.build = renew_one_mart  # type: ignore[assignment]
         erasure.erase_open_requests(settings)
+    elif sys.argv[2:3] == ["retire"]:
+        config = warehouse.connection_config
+        warehouse.connection_config = lambda settings: (  # type: ignore[assignment]
+            config(settings) | {"force_compression": "uncompressed"}
+        )
+        retire(settings, datetime.fromisoformat(sys.argv[3]))
     else:
         load_pending(settings)
 

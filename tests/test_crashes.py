@@ -137,12 +137,20 @@ class Senders:
 
 
 def start(
-    settings: Settings, point: str, *what: str, quiet_seconds: str = str(QUIET_SECONDS)
+    settings: Settings,
+    point: str,
+    *what: str,
+    quiet_seconds: str = str(QUIET_SECONDS),
+    accept_any_age: str = "false",
 ) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "tests.killed_load", point, *what],
         cwd=Path(__file__).parent.parent,
-        env=environment(settings.home, ENGAGEMENT_QUIET_SECONDS=quiet_seconds),
+        env=environment(
+            settings.home,
+            ENGAGEMENT_QUIET_SECONDS=quiet_seconds,
+            ENGAGEMENT_ACCEPT_ANY_AGE=accept_any_age,
+        ),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

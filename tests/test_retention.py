@@ -8,6 +8,7 @@ before the window.
 
 import json
 import shutil
+import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from orchestration import retention, warehouse
+from orchestration import warehouse
 from orchestration.dbt_runner import build
 from orchestration.kept_figures import DAY_OF, closed_before
 from orchestration.micro_batch import load_pending
@@ -30,6 +31,7 @@ from orchestration.settings import Settings, load_settings
 from orchestration.state_folder import create_state_folders
 from orchestration.warehouse import open_warehouse, writer_lock
 from tests.event_lines import event, lines
+from tests.test_crashes import start
 
 LATER = datetime(2027, 12, 12, 4, tzinfo=UTC)
 DAY_LATER = datetime(2027, 12, 13, 4, tzinfo=UTC)
@@ -221,21 +223,27 @@ def test_a_rest_leaves_a_day_later_and_a_closed_day_takes_no_more_events(setting
     assert retire(settings, DAY_LATER).event_count == 0
 
 
-@pytest.mark.parametrize("step", ["rewrite_sealed", "compact"])
-def test_a_run_that_was_killed_is_simply_repeated(
-    step: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def killed(*_: Any) -> None:
-        raise KeyboardInterrupt
+# One run after another is killed at the next of these, and the last goes on from what they left.
+KILLS = (
+    "_write_plan:after:1", "rewrite_sealed:after:1", "write_record:after:1", "expire_events:after:1",
+    "publish:after:1", "compact:after:1", "_write_json:after:2",
+)  # fmt: skip
 
-    with monkeypatch.context() as patch:
-        patch.setattr(retention, step, killed)
-        with pytest.raises(KeyboardInterrupt):
-            retire(settings, LATER)
+
+def test_a_run_that_is_killed_at_step_after_step_is_ended_by_the_last(settings: Settings) -> None:
+    for step in KILLS:
+        process = start(
+            settings, f"orchestration.retention:{step}", "retire", LATER.isoformat(),
+            quiet_seconds="0", accept_any_age="true",
+        )  # fmt: skip
+        assert process.wait(300) == -signal.SIGKILL, (step, process.stderr and process.stderr.read())
     retire(settings, LATER)
     assert marks_in(settings.home) == {}
     assert str(closed_before(settings.archive)) == "2026-11-12"
     assert sum(row["session_count"] for row in published(settings, "capsule_traffic_daily")) == 13
-    (path,) = (settings.home / "receipts").iterdir()
-    assert json.loads(path.read_text(encoding="utf-8"))["first_kept_day"] == "2026-11-12"
+    (path,) = settings.receipts.iterdir()
+    receipt = json.loads(path.read_text(encoding="utf-8"))
+    # As one run says that nobody disturbs.
+    assert (receipt["first_kept_day"], receipt["event_count"]) == ("2026-11-12", 24)
+    assert (receipt["resting_event_count"], receipt["rewritten_file_count"]) == (1, 3)
     everything_raw(settings)
