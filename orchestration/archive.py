@@ -20,7 +20,9 @@ from orchestration.admission_workers import admitted_blocks
 from orchestration.erased_lines import suppress_their_sessions
 from orchestration.erasure_list import ErasureList
 from orchestration.event_files import LandedFile
+from orchestration.file_names import NameWatch
 from orchestration.journal import make_durable
+from orchestration.line_blocks import LineBlock
 from orchestration.line_reader import LineReader
 from orchestration.sealed_rows import SEALED_SCHEMA, in_full
 
@@ -43,11 +45,15 @@ _FEW_ROWS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class SealedFile:
-    """One landed file, sealed under the hash of its decompressed bytes, of which there are `byte_count`."""
+    """One landed file, sealed under the hash of its decompressed bytes, of which there are `byte_count`.
+
+    `shown_name` is its name for people: masked, and without an id of a person that it holds itself.
+    """
 
     file: LandedFile
     content_hash: str
     byte_count: int
+    shown_name: str
 
 
 def sealed_path(archive: Path, content_hash: str) -> Path:
@@ -62,12 +68,24 @@ def draft_sealed(file: LandedFile, rules: AdmissionRules, draft: Path) -> Sealed
     """
     draft.parent.mkdir(parents=True, exist_ok=True)
     reader = LineReader(file, rules.limits)
+    watch = NameWatch(file, rules.keyring)
     try:
-        _write_tables(admitted_blocks(reader.blocks(), rules), draft)
+        _write_tables(_admitted(reader, rules, watch), draft)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    return SealedFile(file, reader.content_hash, reader.byte_count)
+    return SealedFile(file, reader.content_hash, reader.byte_count, watch.shown_name)
+
+
+def _admitted(reader: LineReader, rules: AdmissionRules, watch: NameWatch) -> Iterator[pa.Table]:
+    def watched() -> Iterator[LineBlock]:
+        for block in reader.blocks():
+            watch.read(block.data)
+            yield block
+
+    for table in admitted_blocks(watched(), rules):
+        watch.look(table)
+        yield table
 
 
 def keep_sealed(draft: Path, content_hash: str, erased: ErasureList, archive: Path) -> None:

@@ -245,7 +245,7 @@ def _load_part(settings: Settings, files: Sequence[LandedFile], summary: LoadSum
         say(f"Committing {len(found.sealed)} files")
         with open_warehouse(settings) as connection:
             summary.batches.append(load_batch(connection, settings.archive, record))
-    summary.repeated.extend(one.file.shown_name for one in found.repeated)
+    summary.repeated.extend(one.shown_name for one in found.repeated)
     committed = found.sealed + found.repeated + found.leftovers
     with shortages_named("moving loaded files aside", settings.landing):
         remember(settings, [one.file for one in committed] + [file for file, _ in found.refused])

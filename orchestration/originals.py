@@ -24,12 +24,13 @@ from orchestration.event_files import (
     LandedFile,
     LandingView,
     is_own_folder,
+    printable,
     reason_file,
     refuse,
     retire,
     write_reason,
 )
-from orchestration.masking import mask_text
+from orchestration.masking import MASK, mask_text
 from orchestration.settings import Settings
 
 LOADED: Final = "loaded"
@@ -158,12 +159,16 @@ def delete_before(settings: Settings, moment: datetime) -> int:
 
 
 def delete_loaded(settings: Settings, names: Collection[str]) -> int:
-    """Deletes loaded originals by the masked names that they landed under; returns how many."""
+    """Deletes loaded originals by the masked names that they landed under; returns how many.
+
+    What is masked in a name may have been anything: one original too many is deleted rather than one too few.
+    """
     deleted = 0
+    landed_under = re.compile("|".join(re.escape(name).replace(re.escape(MASK), ".+") for name in names))
     for folder, path, _ in originals(settings):
         landed_as = path.relative_to(folder)
         landed_as = landed_as.with_name(_PREFIX.sub("", landed_as.name))
-        if folder.name == LOADED and mask_text(str(landed_as)) in names:
+        if folder.name == LOADED and names and landed_under.fullmatch(mask_text(printable(str(landed_as)))):
             path.unlink(missing_ok=True)
             deleted += 1
     return deleted

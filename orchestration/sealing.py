@@ -127,7 +127,7 @@ def _settle(
 ) -> None:
     if one.content_hash not in known:
         keep_sealed(draft, one.content_hash, rules.erased, settings.archive)
-        known[one.content_hash] = (one.file.shown_name, rules.now)
+        known[one.content_hash] = (one.shown_name, rules.now)
         found.sealed.append(one)
     elif is_original(one.file, settings) or _is_leftover(one, *known[one.content_hash]):
         found.leftovers.append(one)
@@ -138,11 +138,11 @@ def _settle(
 def _is_leftover(one: SealedFile, loaded_name: str, loaded_at: datetime) -> bool:
     """Whether this is the very file that was loaded, still here because a crash came before it was moved."""
     is_older = one.file.changed_ns / 1e9 <= loaded_at.timestamp()
-    return is_older and one.file.shown_name == loaded_name
+    return is_older and one.shown_name == loaded_name
 
 
 def _journal_file(one: SealedFile, status: FileStatus) -> JournalFile:
-    return JournalFile(one.file.shown_name, "events", status, one.byte_count, one.content_hash)
+    return JournalFile(one.shown_name, "events", status, one.byte_count, one.content_hash)
 
 
 class _Progress:
