@@ -30,6 +30,7 @@ from orchestration.text_forms import (
     has_old_line_ends,
     is_json,
     is_pretty_printed,
+    line_end_of_objects,
     with_line_ends,
     without_marks,
 )
@@ -87,10 +88,12 @@ class LineReader:
         is_old = has_old_line_ends(opening)
         opening = opening.replace(b"\r", b"\n") if is_old else opening
         is_document = opening[:1] == b"[" or is_pretty_printed(opening)
-        if opening and not is_document and not has_object([opening]):
+        if opening and not is_document and not has_object(opening):
             # However long the nonsense is that a file begins with, it costs no line behind it.
-            if not has_object(self._all_of(first, plain, landed)):
+            line_end = line_end_of_objects(self._all_of(first, plain, landed))
+            if line_end is None:
                 raise FileRefused("no_json")
+            is_old = line_end == b"\r"
             landed.seek(0)
             plain = _decompressed(landed)
             first = plain.read(_READ_BYTES)

@@ -18,16 +18,30 @@ _LONGEST_INDENT: Final = 256
 _OBJECTS_APART_BY_CR: Final = re.compile(rb"\}[ \t]*\r[ \t\r]*\{")
 
 
-def has_object(chunks: Iterable[bytes]) -> bool:
+def has_object(text: bytes) -> bool:
     """Whether any line begins like a JSON object; a picture or a page of prose has none."""
-    line_start = b""
+    return _OBJECT_START.search(text) is not None
+
+
+def line_end_of_objects(chunks: Iterable[bytes]) -> bytes | None:
+    r"""The line end that parts objects from what comes before them: `\r` only where no `\n` came first.
+
+    Null: no line of all of them begins like a JSON object.
+    """
+    line_start, is_old = b"", True
     for chunk in chunks:
-        if _OBJECT_START.search(line_start + chunk):
-            return True
-        line_start = (line_start + chunk).rpartition(b"\n")[2]
+        text = line_start + chunk
+        if is_old:
+            found = _OBJECT_START.search(text.replace(b"\r", b"\n"))
+            if found and b"\n" not in text[: found.start()]:
+                return b"\r"
+            is_old = b"\n" not in chunk
+        if not is_old and _OBJECT_START.search(text):
+            return b"\n"
+        line_start = text[max(text.rfind(b"\n"), text.rfind(b"\r") if is_old else -1) + 1 :]
         if len(line_start) > _LONGEST_INDENT:
             line_start = b"x"
-    return False
+    return None
 
 
 def is_pretty_printed(opening: bytes) -> bool:

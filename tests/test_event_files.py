@@ -177,3 +177,14 @@ def test_a_file_that_grows_as_fast_as_it_is_read_is_given_up(tmp_path: Path) -> 
     with pytest.raises(FileRefused) as refused:
         read_while_it_grows()
     assert refused.value.reason == "changed_while_read"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_old_line_ends_are_known_however_late_the_first_object_comes(tmp_path: Path, packed: bool) -> None:
+    # Five megabytes of log in lines of 100 bytes, then two events; every line end is a lone carriage return.
+    noise = (b"x" * 99 + b"\r") * 50_000
+    content = noise + TWO.replace(b"\n", b"\r")
+    name = "old.ndjson.gz" if packed else "old.ndjson"
+    found = read(tmp_path, name, gzip.compress(content, 1) if packed else content)
+    assert found[-2:] == [(50_001, BOTH[0][1]), (50_002, BOTH[1][1])]
+    assert len(found) == 50_002

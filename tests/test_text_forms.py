@@ -6,7 +6,12 @@ import random
 import pytest
 
 from orchestration.line_blocks import cut_into_blocks
-from orchestration.text_forms import has_object, has_old_line_ends, with_line_ends, without_marks
+from orchestration.text_forms import (
+    has_old_line_ends,
+    line_end_of_objects,
+    with_line_ends,
+    without_marks,
+)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 1000])
@@ -49,16 +54,23 @@ def test_a_lone_carriage_return_ends_lines_only_between_objects(text: bytes, is_
 @pytest.mark.parametrize(
     ("chunks", "found"),
     [
-        ([b"x" * 1000, b'\n{"a":1}'], True),
-        ([b"x\n  ", b'{"a":1}'], True),
-        ([b"x\n{", b'"a":1}'], True),
-        ([b"x" * 1000, b'{"a":1}'], False),
-        ([b"prose\n", b"and more"], False),
-        ([b"x\n" + b" " * 1000, b"y"], False),
+        ([b"x" * 1000, b'\n{"a":1}'], b"\n"),
+        ([b"x\n  ", b'{"a":1}'], b"\n"),
+        ([b"x\n{", b'"a":1}'], b"\n"),
+        ([b"x" * 1000, b'{"a":1}'], None),
+        ([b"prose\n", b"and more"], None),
+        ([b"x\n" + b" " * 1000, b"y"], None),
+        ([b"x" * 1000, b'\r{"a":1}'], b"\r"),
+        ([b"x\r  ", b'{"a":1}\n'], b"\r"),
+        ([b"x\r{", b'"a":1}'], b"\r"),
+        ([b"x\r", b"y\r", b'{"a":1}'], b"\r"),
+        # A line end of ours came first, so a carriage return is none.
+        ([b"x\n", b'y\r{"a":1}'], None),
+        ([b"x\ny", b'\r{"a":1}\n', b'{"b":1}'], b"\n"),
     ],
 )
-def test_an_object_is_found_however_late_its_line_begins(chunks: list[bytes], found: bool) -> None:
-    assert has_object(chunks) is found
+def test_an_object_is_found_however_late_its_line_begins(chunks: list[bytes], found: bytes | None) -> None:
+    assert line_end_of_objects(chunks) == found
 
 
 def test_lines_keep_their_numbers() -> None:
