@@ -120,6 +120,36 @@ def test_a_mart_that_gained_a_column_is_replaced_as_a_whole_and_one_that_went_go
     assert {count for *_, count in views(settings, second)} == {9}
 
 
+def test_a_renewed_day_that_left_the_window_stays_as_it_was_closed(
+    warehouse: duckdb.DuckDBPyConnection, settings: Settings
+) -> None:
+    closed = settings.archive / "kept" / "2026-11-21"
+    closed.mkdir(parents=True)
+    warehouse.execute(
+        """create table marts.revenue_daily as
+        select * from (values ('a', date '2026-11-20', 1), ('a', date '2026-11-21', 2))
+            as rows (capsule_id, conversion_date, conversion_count)"""
+    )
+    warehouse.execute(
+        f"""copy (select 'a' as capsule_id, date '2026-11-20' as conversion_date, 70 as conversion_count)
+        to '{closed / "revenue_daily.parquet"}' (format parquet)"""
+    )
+    publish_again(warehouse, settings, 0)
+    # A late event of the evening before the window touches both days.
+    warehouse.execute("update marts.revenue_daily set conversion_count = conversion_count * 10")
+    for day in (FRIDAY, SATURDAY):
+        warehouse.execute(
+            "insert into raw.renewed_days values ('revenue_daily', 'conversion_date', 'a', ?)", [day]
+        )
+    second = publish_again(warehouse, settings, 1)
+    third = publish_again(warehouse, settings, 2, anew=True)
+    assert second.anew_because is None
+    for manifest in (second, third):
+        assert published(settings, manifest, "select * from marts.revenue_daily order by all") == [
+            ("a", FRIDAY, 70), ("a", SATURDAY, 20),
+        ]  # fmt: skip
+
+
 def test_days_count_from_the_last_publication_that_was_finished(
     warehouse: duckdb.DuckDBPyConnection, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
