@@ -10,7 +10,8 @@ import streamlit as st
 
 from app.answers import ask
 from app.breakdowns import drawn_buckets, grain_of, has_tables
-from app.queries import has_events, metric_rows
+from app.format import escape_markdown, range_text
+from app.queries import first_days, has_events, metric_rows
 from app.view import View
 
 
@@ -18,15 +19,36 @@ def explain_no_events(view: View) -> None:
     """Stops the page, in plain words, when the chosen days and filters hold no event."""
     if ask(has_events, view.publication, view.selection):
         return
-    first = view.publication.first_event_date
-    last = view.publication.last_event_date
+    title, text = nothing_text(view)
     with st.container(border=True):
-        st.subheader("No events in this period", anchor=False)
-        st.markdown(
-            f"Nothing happened between the chosen days for this selection. Events are there from "
-            f"{first} to {last}: choose a longer period, other capsules, or count bots as well."
-        )
+        st.subheader(title, anchor=False)
+        st.markdown(text)
     st.stop()
+
+
+def nothing_text(view: View) -> tuple[str, str]:
+    """Why there is nothing to see, in a heading and a sentence with the next step."""
+    first_of = ask(first_days, view.publication)
+    chosen = view.selection.capsules
+    if chosen and not any(capsule_id in first_of for capsule_id in chosen):
+        names = " and ".join(escape_markdown(view.capsule_names.get(name, name)) for name in chosen)
+        return (
+            "No events yet",
+            f"No event of {names} has arrived. The figures appear by themselves after the first one.",
+        )
+    first, last = view.publication.first_event_date, view.publication.last_event_date
+    days = f" Events are there from {range_text(first, last)}." if first and last else ""
+    if view.selection.filters:
+        return (
+            "Nothing matches the filters",
+            f"In this period no session matches all of them. Take one out above, or choose a longer "
+            f"period.{days}",
+        )
+    return (
+        "No events in this period",
+        f"Nothing happened on the chosen days. Choose a longer period, other capsules, or count bots as "
+        f"well.{days}",
+    )
 
 
 def explain_missing(view: View, what: str, *tables: str) -> bool:

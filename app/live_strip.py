@@ -55,6 +55,6 @@ def quiet_text(found: LiveFigures, until: str, age_seconds: float) -> str:
         f"In the 30 minutes before: {counted(found.people, 'person', 'people')}, "
         f"{counted(found.view_count, 'view', 'views')}."
         if found.people
-        else "Nobody chosen here was there in the 30 minutes before."
+        else "Nothing of what is chosen here happened in the 30 minutes before."
     )
     return f"It is quiet: the newest event came {age_text(age_seconds)}, at {until}. {before}"

@@ -7,13 +7,17 @@ Not here: SQL, arithmetic, charts.
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from logging import getLogger
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import duckdb
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 from app.access import Refusal
 from app.export_panel import export_panel
-from app.format import age_text, counted
+from app.format import age_text, counted, day_text
 from app.key_figures import comparison_note
 from app.login import permission, reader_scope, who_is_here
 from app.publications import (
@@ -32,6 +36,8 @@ LOOK_EVERY_SECONDS = 5
 # Events that came this long ago make an attentive reader ask whether loading still works.
 STALE_AFTER_SECONDS = 24 * 3600
 
+logger = getLogger(__name__)
+
 PAGES = [
     st.Page("app_pages/overview.py", title="Overview", default=True),
     st.Page("app_pages/traffic.py", title="Traffic"),
@@ -47,7 +53,7 @@ def watch_publications(
     published: Path, shown: Publication | None, may_read: Callable[[], Scope | Refusal]
 ) -> None:
     """Says how old the figures are, and draws the page again when they, or who may see them, changed."""
-    if current_publication_id(published) != (shown.id if shown else None):
+    if current_publication_id(published) != (shown.folder.name if shown else None):
         st.rerun()
     if shown is not None and may_read() != shown.scope:
         st.rerun()
@@ -59,9 +65,36 @@ def watch_publications(
     if age.event_age_seconds is not None:
         text += f", newest event {age_text(age.event_age_seconds)}"
     text += f". Days in {shown.timezone}."
-    if age.event_age_seconds is not None and age.event_age_seconds > STALE_AFTER_SECONDS:
-        text += " No newer events have arrived."
     st.caption(text, width="content")
+
+
+@st.fragment(run_every=LOOK_EVERY_SECONDS)
+def explain_broken(published: Path, broken: str | None, reason: str) -> None:
+    """What was published can't be read: why, what to do, and that the page comes back by itself."""
+    if current_publication_id(published) != broken:
+        st.rerun()
+    with st.container(border=True):
+        st.subheader("The figures cannot be read at the moment", anchor=False)
+        st.markdown(f"{reason} No event is lost by it.")
+        st.caption("This page looks again every few seconds and fills by itself.")
+
+
+def explain_stale(publication: Publication, landing: Path) -> None:
+    """Says so when the newest event is old: figures that stand still look like a quiet audience."""
+    age = freshness(publication, datetime.now(UTC))
+    if publication.as_of is None or (age.event_age_seconds or 0) <= STALE_AFTER_SECONDS:
+        return
+    newest = publication.as_of.astimezone(ZoneInfo(publication.timezone))
+    waiting = _waiting_count(landing)
+    cause = (
+        f"{counted(waiting, 'file is', 'files are')} waiting to be loaded, so loading may have stopped"
+        if waiting
+        else "No file is waiting, so nothing was sent since"
+    )
+    st.warning(
+        f"The newest event is of {day_text(newest.date())}, {newest:%H:%M}. {cause}. "
+        "If your capsules were visited after that, tell a data engineer."
+    )
 
 
 def explain_waiting(published: Path, landing: Path, may_read: Callable[[], Scope | Refusal]) -> None:
@@ -106,7 +139,7 @@ def main() -> None:
         if current_publication_id(settings.published) is None:
             explain_waiting(settings.published, settings.landing, may_read)
         else:
-            st.error(str(missing))
+            explain_broken(settings.published, current_publication_id(settings.published), str(missing))
         return
     if publication.as_of is None or publication.first_event_date is None:
         explain_waiting(settings.published, settings.landing, may_read)
@@ -115,6 +148,20 @@ def main() -> None:
         st.title(page.title, anchor=False, width="content")
         watch_publications(settings.published, publication, may_read)
         who_is_here()
+    explain_stale(publication, settings.landing)
+    try:
+        draw(page, publication, may_read)
+    except PublicationMissing as missing:
+        explain_broken(settings.published, publication.folder.name, str(missing))
+    except duckdb.Error:
+        # The log has it in full; its text may hold paths.
+        logger.exception("A page could not read its publication")
+        reason = f"The publication {publication.id} is damaged. Run `engagement rebuild` to publish again."
+        explain_broken(settings.published, publication.folder.name, reason)
+
+
+def draw(page: StreamlitPage, publication: Publication, may_read: Callable[[], Scope | Refusal]) -> None:
+    """The filters and the open tab."""
     view = choose_view(publication, may_read)
     show_view(view)
     if view.selection.filters:

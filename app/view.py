@@ -6,7 +6,7 @@ so that a copied link shows a colleague the same figures, on every tab.
 Not here: SQL and arithmetic (`queries.py`, `breakdowns.py`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, cast
@@ -146,7 +146,7 @@ def _more_filters(publication: Publication) -> None:
                 # A value of a link that is not here stays chosen: it then shows that nothing matches.
                 [*options[key], *(value for value in st.session_state[key] if value not in options[key])],
                 key=key,
-                format_func=lambda value, known=names[key]: known.get(value, name_text(value)),
+                format_func=lambda value, key=key: value_name(key, value, names),
                 placeholder="All",
             )
 
@@ -159,13 +159,18 @@ def filter_names(publication: Publication) -> dict[str, dict[str, str]]:
     } | {key: {} for key in SESSION_KEYS if key != "country"}
 
 
+def value_name(key: str, value: str, names: Mapping[str, Mapping[str, str]]) -> str:
+    """A value of a filter as people read it; an unknown country or item stays as it is written."""
+    return names[key].get(value, name_text(value) if key in ("channel", "device") else value)
+
+
 def active_filters(view: View) -> None:
     """One button for each value that narrows the view; pressing it takes the value out again."""
     names = filter_names(view.publication)
     with st.container(horizontal=True, gap="small", key="active_filters"):
         for key, values in view.selection.filters.items():
             for value in values:
-                label = escape_markdown(names[key].get(value, name_text(value))[:LONGEST_NAME])
+                label = escape_markdown(value_name(key, value, names)[:LONGEST_NAME])
                 st.button(
                     f"{name_text(key)}: {label}  ✕",
                     key=f"remove_{key}_{value}",

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import duckdb
 from altair.utils import schemapi
 
 from app.answers import ask
@@ -98,5 +99,8 @@ def _watch(published: Path, stop: threading.Event) -> None:
                     ask_first_page(publication, *period_days(DEFAULT_PERIOD, local_day(publication)))
             except PublicationMissing:
                 _LOG.info("The publication %s went away before it was warm.", newest)
+            except duckdb.Error:
+                # The next publication must be warm all the same; the page says what is wrong with this one.
+                _LOG.exception("The publication %s cannot be read.", newest)
         if stop.wait(LOOK_EVERY_SECONDS):
             return

@@ -15,7 +15,7 @@ from app.comparison import compare_values
 from app.key_figures import delta_text
 from app.metrics import METRICS_BY_ID
 from app.publications import close_publications, open_cursor
-from tests.publication_fixture import TABLES, write_publication
+from tests.publication_fixture import ROWS, TABLES, write_publication
 
 ENTRY = Path(__file__).parent.parent / "app" / "streamlit_app.py"
 PAGES = ("overview", "traffic", "engagement", "content", "conversions", "data_quality")
@@ -276,8 +276,39 @@ def test_a_broken_publication_is_named_without_paths(home) -> None:
     folder = write_publication(home / "published")
     (folder / "manifest.json").unlink()
     app = opened()
-    assert "no readable manifest.json" in app.error[0].value
-    assert str(home) not in app.error[0].value
+    assert app.subheader[0].value == "The figures cannot be read at the moment"
+    assert "no readable manifest.json" in texts(app)
+    assert str(home) not in texts(app)
+
+
+def test_a_damaged_publication_is_explained_without_paths_and_comes_back_by_itself(home) -> None:
+    database = write_publication(home / "published") / "publication.duckdb"
+    whole = database.read_bytes()
+    database.write_bytes(whole[:6000])
+    app = opened()
+    assert app.subheader[0].value == "The figures cannot be read at the moment"
+    assert "engagement rebuild" in texts(app)
+    assert str(home) not in texts(app)
+    assert not app.metric
+    write_publication(home / "published", "20260316T110000-2")
+    assert opened(**WEEK).metric
+
+
+def test_figures_that_stand_still_are_told_with_what_waits(home) -> None:
+    write_publication(home / "published")
+    assert "newest event is of 16 March 2026, 09:30. No file is waiting" in opened(**WEEK).warning[0].value
+    (home / "landing").mkdir()
+    (home / "landing" / "events.ndjson").write_text("{}", encoding="utf-8")
+    assert "1 file is waiting to be loaded, so loading may have stopped" in opened(**WEEK).warning[0].value
+
+
+def test_a_capsule_without_events_and_a_filter_without_matches_say_what_they_are(home) -> None:
+    fresh = {"capsule_id": "fresh", "capsule_name": "Fresh", "is_catalogued": True}
+    write_publication(home / "published", rows={**ROWS, "dim_capsules": [*ROWS["dim_capsules"], fresh]})
+    assert "No event of Fresh has arrived" in texts(opened(capsule="fresh", **WEEK))
+    nothing = texts(opened(country="FR", channel="social", **WEEK))
+    assert "Nothing matches the filters" in nothing
+    assert "Events are there from 2 to 16 March 2026." in nothing
 
 
 def test_an_unreadable_setting_is_a_sentence(home, monkeypatch) -> None:
@@ -303,8 +334,6 @@ def test_the_consent_share_is_on_the_page_about_data_quality(home) -> None:
 
 
 def test_a_line_that_got_lost_is_an_alarm(home) -> None:
-    from tests.publication_fixture import ROWS
-
     lost = [{**row, "accepted_count": row["accepted_count"] - 1} for row in ROWS["ingestion_daily"][:1]]
     write_publication(home / "published", rows={**ROWS, "ingestion_daily": lost})
     assert "1 line is not accounted for" in opened("data_quality", **WEEK).error[0].value

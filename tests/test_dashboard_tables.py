@@ -116,7 +116,7 @@ def test_a_filter_of_a_link_narrows_the_figures_and_stays_in_the_address(home, l
 
 def test_a_filter_that_matches_nothing_says_so(home) -> None:
     app = opened(channel="carrier_pigeon", **WEEK)
-    assert "No events in this period" in texts(app)
+    assert "Nothing matches the filters" in texts(app)
     assert app.multiselect(key="channel").value == ["carrier_pigeon"]
 
 

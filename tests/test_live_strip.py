@@ -104,5 +104,5 @@ def test_a_quiet_time_without_anybody_says_so() -> None:
     nobody = LiveFigures(0, 0, 0, ())
     assert quiet_text(nobody, "09:30", 3 * 3600) == (
         "It is quiet: the newest event came 3 hours ago, at 09:30. "
-        "Nobody chosen here was there in the 30 minutes before."
+        "Nothing of what is chosen here happened in the 30 minutes before."
     )
