@@ -18,8 +18,10 @@ from altair.utils import schemapi
 from app.answers import ask
 from app.breakdowns import capsule_names, country_names, grain_of
 from app.comparison import local_day
+from app.content_over_time import content_titles
 from app.filter_options import filter_options
 from app.insights import insights
+from app.live_figures import live_figures
 from app.publications import Publication, PublicationMissing, current_publication, current_publication_id
 from app.queries import compare, has_events, metric_rows, period_before
 from app.scope import EVERYTHING
@@ -58,6 +60,8 @@ def ask_first_page(publication: Publication, date_from: Any, date_to: Any) -> No
     ask(capsule_names, publication)
     ask(country_names, publication)
     ask(filter_options, publication)
+    ask(content_titles, publication)
+    ask(live_figures, publication, selection)
     ask(has_events, publication, selection)
     ask(compare, publication, selection, "previous", FIGURES["Overview"])
     ask(metric_rows, publication, selection, grain, tuple(FIGURES["Overview"]))
