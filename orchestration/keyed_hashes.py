@@ -44,17 +44,19 @@ class KeyedHash:
 
         `codes`: the place of each row's leading part in `leading`.
         """
-        begin_outer = self._outer.copy
-        # Of each leading part and each length of the last: the length stands in front.
-        begun: dict[tuple[int, int], Callable[[], hashlib._Hash]] = {}
-        digests = []
         encoded = [text.encode("utf-8", "surrogatepass") for text in last]
-        for asked, text in zip(zip(codes, map(len, last), strict=True), encoded, strict=True):
-            begin = begun.get(asked)
-            if begin is None:
-                inner = self._inner.copy()
-                inner.update(_measured(kind) + _measured(leading[asked[0]]) + b"%d:" % asked[1])
-                begin = begun[asked] = inner.copy
+        # Of each leading part and each length of the last: the length stands in front.
+        longest = max(map(len, last), default=0) + 1
+        asked = np.array(codes, np.int64) * longest + np.fromiter(map(len, last), np.int64, len(last))
+        begun = {}
+        for place in np.flatnonzero(np.bincount(asked)).tolist():
+            leading_part, length = leading[place // longest], place % longest
+            inner = self._inner.copy()
+            inner.update(_measured(kind) + _measured(leading_part) + b"%d:" % length)
+            begun[place] = inner.copy
+        begin_outer = self._outer.copy
+        digests = []
+        for begin, text in zip(map(begun.__getitem__, asked.tolist()), encoded, strict=True):
             inner = begin()
             inner.update(text)
             outer = begin_outer()

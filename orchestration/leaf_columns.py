@@ -37,6 +37,7 @@ _REMEMBERED: Final = 20_000
 _NO_NAME: Final = " "
 # `"name":value,` is as much longer than name and value; `"metadata":{},` in all.
 _SIGNS_A_KEY: Final = len('"":,')
+_QUOTE: Final = ord('"')
 _METADATA_SIGNS: Final = len('"metadata":{},')
 # Their values hardly repeat: to look for equal ones costs more than it saves.
 UNREPEATED: Final = frozenset(
@@ -160,16 +161,19 @@ class _KeyReader:
     def __init__(self, hash_values: Callable[[Sequence[bytes]], list[bytes]], nesting: int) -> None:
         self._hash = hash_values
         self._nesting = nesting
-        self._known: dict[str, tuple[Leaf, int]] = {}
+        # Value, hash, whether it is doubtful, number of keys.
+        self._known: dict[str, tuple[Any, int, bool, int]] = {}
 
     def column(self, array: pa.StringArray, *, is_unrepeated: bool, is_respelled: bool) -> Column:
         """The column of an array of JSON texts."""
-        is_there = texts_of(array).lengths > 0
+        sent = texts_of(array)
+        is_there = sent.lengths > 0
         if is_unrepeated:
             codes = np.where(is_there, np.cumsum(is_there) - 1, -1).astype(np.int32)
             texts = array.drop_null().to_pylist()
-            if all(text[0] == '"' and "\\" not in text for text in texts):
-                hashes = as_numbers(self._hash(list(map(str.encode, texts))))
+            quoted = sent.data[sent.offsets[:-1][is_there]] == _QUOTE
+            if quoted.all() and b"\\" not in sent.data.tobytes():
+                hashes = as_numbers(self._hash([text.encode() for text in texts]))
                 return Column(codes, [text[1:-1] for text in texts], hashes)
         else:
             encoded = array.dictionary_encode()
@@ -184,17 +188,16 @@ class _KeyReader:
         if new := [text for text in texts if text not in known]:
             leaves = [leaf_of(text, self._nesting, is_respelled=is_respelled) for text in new]
             digests = self._hash([leaf.canonical or b"" for leaf in leaves])
-            hashes = [int.from_bytes(digest, "big") for digest in digests]
-            known.update(zip(new, zip(leaves, hashes, strict=True), strict=True))
-        found = [known[text] for text in texts]
-        doubtful = np.array([leaf.canonical is None for leaf, _ in found], np.bool_)
-        key_counts = np.array([leaf.key_count for leaf, _ in found], np.int32)
+            for text, leaf, digest in zip(new, leaves, digests, strict=True):
+                number = int.from_bytes(digest, "big")
+                known[text] = (leaf.value, number, leaf.canonical is None, leaf.key_count)
+        values, hashes, doubtful, key_counts = zip(*map(known.__getitem__, texts), strict=True)
         return Column(
             codes,
-            [leaf.value for leaf, _ in found],
-            np.array([number for _, number in found], np.uint64),
-            doubtful if doubtful.any() else None,
-            key_counts if key_counts.any() else None,
+            list(values),
+            np.array(hashes, np.uint64),
+            np.array(doubtful, np.bool_) if any(doubtful) else None,
+            np.array(key_counts, np.int32) if any(key_counts) else None,
         )
 
 

@@ -4,10 +4,10 @@ Why it exists: lines are admitted by the block, by more than one process, and a 
 whatever a file holds. Pure. Not here: where the bytes come from (`line_reader.py`), what a line means.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Final, NamedTuple
 
-# Big enough that most lines share their shape with others, small enough for memory.
+# Big enough that values repeat and that a block costs little besides its lines, small enough for memory.
 BLOCK_BYTES: Final = 4 << 20
 # Of lines of a byte or none a block of bytes would hold millions.
 BLOCK_LINES: Final = 100_000
@@ -53,18 +53,20 @@ def cut_into_blocks(
         rest = chunk[end:]
         if whole_bytes >= block_bytes:
             data = b"".join(whole)
-            yield from _of_few_lines(number, data[:-1])
-            number += data.count(b"\n")
+            number = yield from _of_few_lines(number, data[:-1])
             whole, whole_bytes = [], 0
     yield from _of_few_lines(number, b"".join([*whole, rest]))
 
 
-def _of_few_lines(number: int, data: bytes) -> Iterator[LineBlock]:
-    while data.count(b"\n") >= BLOCK_LINES:
+def _of_few_lines(number: int, data: bytes) -> Generator[LineBlock, None, int]:
+    """Yields the lines as blocks; returns the number of the line behind them."""
+    line_ends = data.count(b"\n")
+    for _ in range(line_ends // BLOCK_LINES):
         *lines, data = data.split(b"\n", BLOCK_LINES)
         yield LineBlock(number, b"\n".join(lines))
         number += BLOCK_LINES
     yield LineBlock(number, data)
+    return number + line_ends % BLOCK_LINES + 1
 
 
 def block_of_lines(first_number: int, lines: Iterable[bytes]) -> LineBlock:

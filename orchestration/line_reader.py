@@ -64,7 +64,7 @@ class LineReader:
         with open_regular(self.file.path) as landed:
             try:
                 for block in self._blocks(landed):
-                    if _last_number(block) > self._limits.file_lines:
+                    if _is_beyond(block, self._limits.file_lines):
                         raise FileRefused("too_many_lines")
                     self._check_growth(landed)
                     yield block
@@ -211,9 +211,13 @@ def _one_row_as_line(batch: pa.RecordBatch, at: int) -> bytes:
         return b"unreadable"
 
 
-def _last_number(block: LineBlock) -> int:
+def _is_beyond(block: LineBlock, most_lines: int) -> bool:
+    """Whether a block holds a line behind the last that a file may have; no line has less than one byte."""
+    before = block.first_number - 1
+    if before + len(block.data) <= most_lines:
+        return False
     ended = block.data.count(b"\n")
-    return block.first_number - 1 + ended + (1 if block.data and not block.data.endswith(b"\n") else 0)
+    return before + ended + (1 if block.data and not block.data.endswith(b"\n") else 0) > most_lines
 
 
 def _is_arrows(error: OSError) -> bool:

@@ -188,7 +188,13 @@ def test_limits_hold_by_column_too(limits: dict[str, int], rules: AdmissionRules
     assert [row["outcome"] for row in rows].count("rejected") == 1
 
 
-def test_who_admits_a_block_and_where_it_was_cut_changes_no_row(rules: AdmissionRules) -> None:
+def test_who_admits_a_block_and_where_it_was_cut_changes_no_row(
+    rules: AdmissionRules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestration.admission_workers._OWN_BLOCKS", 2)
+    # A second process would be ready when all is done.
+    waited = lambda ready: sum(one.result() for one in ready)  # noqa: E731
+    monkeypatch.setattr("orchestration.admission_workers._count_ready", waited)
     content = b"".join(dirty_file(seed, 200) for seed in range(10))
     found = []
     for processes, block_bytes in ((1, 1 << 30), (1, 50_000), (2, 50_000)):

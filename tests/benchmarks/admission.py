@@ -8,6 +8,7 @@ processes of their own, in turns, and the best of three counts: these machines a
 """
 
 import argparse
+import contextlib
 import gzip
 import json
 import os
@@ -16,6 +17,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -95,20 +97,39 @@ def measured(path: Path, what: str) -> dict[str, float]:
     return json.loads(answer.stdout)  # type: ignore[no-any-return]
 
 
+def note_memory(peaks: dict[str, int]) -> None:
+    """Notes the peak kilobytes of this process and of its children, by process."""
+    own = str(os.getpid())
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            found = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
+            if own in (process.name, found["PPid"].strip()) and "VmHWM" in found:
+                peaks[process.name] = int(found["VmHWM"].split()[0])
+
+
+def watch_memory(peaks: dict[str, int]) -> None:
+    """Notes it four times a second, because a child that ended has none."""
+    while True:
+        note_memory(peaks)
+        time.sleep(0.25)
+
+
 def run(what: str, path: Path) -> None:
     """One measured run, in this process."""
     started, worked = time.perf_counter(), time.process_time()
+    peaks: dict[str, int] = {}
+    threading.Thread(target=watch_memory, args=(peaks,), daemon=True).start()
     if what == "admission":
         admit(path)
     else:
         read_bare(path, READERS[what])
     seconds = time.perf_counter() - started
-    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    note_memory(peaks)
     print(json.dumps({
         "seconds": seconds,
         "processor": time.process_time() - worked + children.ru_utime + children.ru_stime,
-        # Of children the biggest is known, and there are as many as cores.
-        "megabytes": (own.ru_maxrss + cores() * children.ru_maxrss) / 1024,
+        "megabytes": sum(peaks.values()) / 1024,
     }))  # fmt: skip
 
 
