@@ -152,6 +152,8 @@ class Readers(threading.Thread):
         turn = number
         while not self.is_over.is_set():
             await asyncio.sleep(5)
+            if self.is_over.is_set():
+                break
             try:
                 taken = await asyncio.wait_for(visit(self.address, PAGES[turn % len(PAGES)], ""), 60)
             except (OSError, TimeoutError):
@@ -270,6 +272,7 @@ def main() -> None:
     finally:
         if readers:
             readers.is_over.set()
+            readers.join(60)
         up.send_signal(signal.SIGINT)
         up.wait(60)
     conclude(settings, stream, watch, readers, rows, before)
