@@ -341,9 +341,10 @@ class LeafReader:
 def _is_empty_metadata(line: str) -> bool:
     """Whether `metadata` is `{}`; `12` would be as long."""
     try:
-        return bool(orjson.loads(line)["metadata"] == {})
-    except (orjson.JSONDecodeError, KeyError):
+        event = orjson.loads(line)
+    except orjson.JSONDecodeError:
         return False
+    return isinstance(event, dict) and event.get("metadata") == {}
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:

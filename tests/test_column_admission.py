@@ -149,6 +149,9 @@ GUARDED = {
     "a day that is none": (b"2026-02-30T12:00:00Z", b"2026-11-20T12:00:00Z"),
     "no object": (b"[1]", PLAIN),
     "one digit": (b"7", PLAIN),
+    "a number as long as a line with empty metadata": (b"123456789012345", PLAIN),
+    "a text as long as a line with empty metadata": (b'"aaaaaaaaaaaaa"', PLAIN),
+    "a list as long as a line with empty metadata": (b"[1,2,3,4,5,6,7]", PLAIN),
     "two objects": (b"{}{}", PLAIN),
 }  # fmt: skip
 
