@@ -310,8 +310,10 @@ def take_over(connection: duckdb.DuckDBPyConnection, made: Settings) -> dict[str
     """
     connection.execute("delete from raw.renewed_days where table_name is null")
     is_first = connection.execute("select 1 from raw.last_publication").fetchone() is None
+    # Batches without an event renew nothing: what to go on from is not known, and all is written anew.
+    is_renewed = connection.execute("select 1 from raw.renewed_days").fetchone() is not None
     manifest = publish(connection, made, datetime.now(UTC))
-    assert (manifest.anew_because is None) != is_first, manifest.anew_because
+    assert (manifest.anew_because is None) == (is_renewed and not is_first), manifest.anew_because
     with duckdb.connect(str(made.published / manifest.id / MARTS_FILE), read_only=True) as reader:
         return marts(reader)
 
