@@ -24,10 +24,10 @@ def clean_journal(settings: Settings, mentions: Mentions) -> int:
     count = 0
     for path in sorted((settings.archive / "batches").glob("*.json")):
         content = path.read_bytes()
-        if mentions.within(content):
+        if mentions.within_name(content):
             record = json.loads(content)
             for file in record["files"]:
-                file["name"] = mentions.without(file["name"].encode()).decode()
+                file["name"] = mentions.name_without(file["name"].encode()).decode()
             draft = path.with_name(f".{path.stem}.tmp")
             draft.write_text(json.dumps(record, ensure_ascii=False) + "\n", encoding="utf-8")
             make_durable(draft)
@@ -36,10 +36,10 @@ def clean_journal(settings: Settings, mentions: Mentions) -> int:
     with open_warehouse(settings) as connection:
         names = connection.execute("select file_id, file_name from raw.event_files").fetchall()
         for file_id, name in names:
-            if mentions.within(name.encode()):
+            if mentions.within_name(name.encode()):
                 connection.execute(
                     "update raw.event_files set file_name = ? where file_id = ?",
-                    [mentions.without(name.encode()).decode(), file_id],
+                    [mentions.name_without(name.encode()).decode(), file_id],
                 )
                 count += 1
     return count
@@ -60,7 +60,7 @@ def clean_logs(settings: Settings, mentions: Mentions) -> int:
             except FileNotFoundError:
                 # A log of a database that was merged meanwhile.
                 continue
-            if not mentions.within(content):
+            if not mentions.within_name(content):
                 continue
             count += 1
             database = _database_of(path, content)
@@ -69,7 +69,7 @@ def clean_logs(settings: Settings, mentions: Mentions) -> int:
             else:
                 with path.open("rb+") as file:
                     file.write(
-                        b"".join(line for line in content.splitlines(True) if not mentions.within(line))
+                        b"".join(line for line in content.splitlines(True) if not mentions.within_name(line))
                     )
                     file.truncate()
                     os.fsync(file.fileno())
@@ -97,7 +97,7 @@ def _clean_records(path: Path, mentions: Mentions) -> None:
             gone = [
                 (row[0],)
                 for row in rows
-                if any(mentions.within(str(value).encode("utf-8", "replace")) for value in row[1:])
+                if any(mentions.within_name(str(value).encode("utf-8", "replace")) for value in row[1:])
             ]
             connection.executemany(f'delete from "{table}" where rowid = ?', gone)
         connection.commit()

@@ -5,6 +5,7 @@ looks; both hold raw ids. Lines are known from the sealed file of the same conte
 lines that were rejected. Not here: what is kept for how long (`originals.py`).
 """
 
+import contextlib
 import gzip
 import io
 import json
@@ -22,7 +23,7 @@ import pyarrow.parquet as pq
 
 from orchestration.archive import sealed_path
 from orchestration.erasure_list import ErasureList
-from orchestration.event_files import FileRefused, LandedFile
+from orchestration.event_files import FileRefused, LandedFile, reason_file
 from orchestration.line_reader import LineReader, open_regular
 from orchestration.originals import may_be_written_to, originals, remember
 from orchestration.settings import Settings
@@ -40,10 +41,15 @@ Cleaning = Literal["clean", "rewritten", "removed", "open"]
 
 
 class Mentions:
-    """Finds ids as they were sent: as they are, as JSON escapes them, as a URL does."""
+    """Finds ids as they were sent: as they are, as JSON escapes them, as a URL does.
+
+    In names of files, and in logs, which tell them, an id may be joined to other words: `userId-abc123`. In
+    what people sent it may not: `abc-123` is another one than `abc-123-b`.
+    """
 
     def __init__(self, ids: Iterable[str]) -> None:
         patterns = {}
+        joined = {}
         for one in ids:
             is_telling = len(one) >= _TELLING_CHARACTERS
             for form in {
@@ -55,17 +61,31 @@ class Mentions:
                 found = form.encode("utf-8", "surrogatepass")
                 whole = rb"(?<![\w-])%b(?![\w-])" if is_telling else b'"%b"'
                 patterns[found] = whole % re.escape(found)
+                if is_telling:
+                    joined[found] = rb"(?<![^\W_])%b(?![^\W_])" % re.escape(found)
         # Looking for plain bytes first is a hundred times faster than a pattern without a fixed beginning.
         self._forms = sorted(patterns)
         self._pattern = re.compile(b"|".join(patterns[form] for form in self._forms))
+        # The longest first: one id may begin like another.
+        longest_first = sorted(joined, key=len, reverse=True)
+        self._joined = re.compile(b"|".join(joined[form] for form in longest_first)) if joined else None
 
     def within(self, content: bytes) -> bool:
         """Whether any id stands in these bytes."""
         return any(form in content for form in self._forms) and self._pattern.search(content) is not None
 
-    def without(self, content: bytes) -> bytes:
-        """The bytes with every id replaced."""
-        return self._pattern.sub(b"erased", content) if self._forms else content
+    def within_name(self, content: bytes) -> bool:
+        """Whether any id stands in the name of a file, or in a line that may tell one."""
+        if not any(form in content for form in self._forms):
+            return False
+        return self.within(content) or bool(self._joined and self._joined.search(content))
+
+    def name_without(self, name: bytes) -> bytes:
+        """A name with every id replaced."""
+        if not self._forms:
+            return name
+        name = self._pattern.sub(b"erased", name)
+        return self._joined.sub(b"erased", name) if self._joined else name
 
 
 def clean_originals(settings: Settings, mentions: Mentions) -> dict[str, int]:
@@ -99,6 +119,7 @@ def clean_original(
         if may_be_written_to(path, 0):
             return "open"
         path.unlink()
+        reason_file(path).unlink(missing_ok=True)
         return "removed"
     if not gone:
         return _rename(path, settings, mentions)
@@ -114,18 +135,27 @@ def _as_seen(path: Path, seen: os.stat_result) -> LandedFile:
 
 
 def _rename(path: Path, settings: Settings, mentions: Mentions) -> Cleaning:
-    """A name may be the id of a person."""
-    if not mentions.within(os.fsencode(path.name)):
+    """A name, of the file or of a folder it lies in, may be the id of a person."""
+    folder, *below = path.relative_to(settings.landing).parts
+    named = [os.fsdecode(mentions.name_without(os.fsencode(part))) for part in below]
+    if named == below:
         return "clean"
-    target = path.with_name(os.fsdecode(mentions.without(os.fsencode(path.name))))
+    target = settings.landing.joinpath(folder, *named)
+    target.parent.mkdir(parents=True, exist_ok=True)
     number = 1
     while target.exists():
         number += 1
-        target = target.with_name(f"{number}-{target.name}")
+        target = target.with_name(f"{number}-{named[-1]}")
     seen = path.stat()
     # A new name changes the time by which it is told whether somebody wrote to it.
     remember(settings, [_as_seen(path, seen)])
     path.replace(target)
+    if reason_file(path).exists():
+        reason_file(path).replace(reason_file(target))
+    for parent in list(path.parents)[: len(below) - 1]:
+        # A folder with anything else in it stays.
+        with contextlib.suppress(OSError):
+            parent.rmdir()
     return "rewritten"
 
 

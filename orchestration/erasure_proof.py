@@ -22,6 +22,8 @@ from orchestration.settings import Settings
 _SEARCHED: Final = frozenset({"key", "linked"})
 # Keys of people are searched for in raw bytes, however many; of their sessions and events so many.
 _KEYS_AS_BYTES: Final = 20
+# What tells names of files, where an id may be joined to other words.
+_TELLING_NAMES: Final = ("archive/batches/", "logs/", "dbt/", "dagster/")
 
 
 def left_of(settings: Settings, ids: Sequence[str], keys: Sequence[str]) -> dict[str, int]:
@@ -38,8 +40,9 @@ def left_of(settings: Settings, ids: Sequence[str], keys: Sequence[str]) -> dict
         if name.startswith("secrets/") or path.is_symlink() or not path.is_file():
             continue
         count = _rows_with(path, keys)
-        if mentions.within(name.encode("utf-8", "surrogateescape")) or any(
-            mentions.within(part) for part in readable_parts(path)
+        is_within = mentions.within_name if name.startswith(_TELLING_NAMES) else mentions.within
+        if mentions.within_name(name.encode("utf-8", "surrogateescape")) or any(
+            is_within(part) for part in readable_parts(path)
         ):
             count = max(count, 1)
         if count:

@@ -208,9 +208,12 @@ def _is_opt_outs(file: LandedFile) -> bool:
 
 def _load_opt_outs(settings: Settings, file: LandedFile, summary: LoadSummary, say: Say) -> None:
     found = load_requests(settings, file, datetime.now(UTC))
-    if not isinstance(found, FileRefused):
-        say(f"Noted the opt-outs of {file.shown_name}; {found} lines could not be read")
-    elif found.reason == "changed_while_read":
+    if found is None:
+        say(f"Noted the opt-outs of {file.shown_name}")
+        return
+    if isinstance(found, LandedFile):
+        file, found = found, FileRefused("unread_requests")
+    if found.reason == "changed_while_read":
         summary.growing.append(file.shown_name)
     else:
         where = put_away_refused(file, settings, found)

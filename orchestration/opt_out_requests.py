@@ -80,25 +80,45 @@ def opt_out(
         return OptOutReceipt(signal, moment.isoformat(), is_new=True, suppressed_event_count=gone)
 
 
-def load_requests(settings: Settings, file: LandedFile, now: datetime) -> FileRefused | int:
+def load_requests(settings: Settings, file: LandedFile, now: datetime) -> FileRefused | LandedFile | None:
     """Notes the requests of a landed file, one JSON object a line, then deletes it: it names people.
 
-    A line holds `userId` or `visitorId`, `optOut` (true or false) and optionally `timestamp`. Returns how
-    many lines could not be read, or why the file could not; the caller holds the writer lock.
+    A line holds `userId` or `visitorId`, `optOut` (true or false) and optionally `timestamp`. Returns why the
+    file could not be read, or the file as it is now: only with the lines that could not be read, for somebody
+    to mend. The caller holds the writer lock.
     """
     keyring = Keyring(settings.secrets, now)
     reader = LineReader(file, settings.limits)
+    rows: list[Row] = []
+    unread: list[bytes] = []
     try:
-        rows = [_row_of(number, line, keyring, now) for number, line in reader]
+        for number, line in reader:
+            rows.append(_row_of(number, line, keyring, now))
+            if rows[-1]["outcome"] == "rejected":
+                unread.append(line)
     except FileRefused as refusal:
         return refusal
     with open_warehouse(settings) as connection:
         is_known = bool(loaded_content(connection, [reader.content_hash]))
     if not is_known:
         _commit(settings, file.shown_name, reader.content_hash, file.byte_count, rows, now)
-    if file.is_unchanged():
-        file.path.unlink(missing_ok=True)
-    return sum(row["outcome"] == "rejected" for row in rows)
+    if not file.is_unchanged():
+        # Somebody goes on writing: it is read again when it is whole.
+        return None
+    if unread:
+        return _with_lines(file, unread)
+    file.path.unlink(missing_ok=True)
+    return None
+
+
+def _with_lines(file: LandedFile, lines: list[bytes]) -> LandedFile:
+    """The file with these lines only, under the same name."""
+    draft = file.path.with_name(f".{file.path.name[:200]}.tmp")
+    draft.write_bytes(b"\n".join(lines) + b"\n")
+    make_durable(draft)
+    seen = draft.stat()
+    draft.replace(file.path)
+    return LandedFile(file.path, file.name, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino)
 
 
 def _row_of(number: int, line: bytes, keyring: Keyring, now: datetime) -> Row:

@@ -498,6 +498,40 @@ def test_an_id_is_found_as_a_word_and_a_short_one_in_quotes(content: str, is_the
     assert Mentions([USER, "12"]).within(content.encode()) is is_there
 
 
+def test_names_of_files_and_folders_that_hold_an_id_joined_to_words_lose_it(settings: Settings) -> None:
+    folder = settings.landing / f"userId={USER}"
+    folder.mkdir()
+    (folder / "day.ndjson").write_bytes(lines(*OTHERS))
+    # A refused file that says nothing of them but by its name, which their line would otherwise tell.
+    (settings.landing / f"export-{USER}_v2.ndjson").write_bytes(b"no line of an event")
+    load_pending(settings)
+    assert places_with(settings, USER) >= {
+        "landing/loaded/*", "landing/refused/*", "landing/refused/*.reason", "archive/batches/*",
+    }  # fmt: skip
+    receipt = erase(settings, USER)
+    assert receipt["left"] == 0
+    assert places_with(settings, USER) == set()
+    assert sorted(path.name for path in (settings.landing / "refused").iterdir()) == [
+        "export-erased_v2.ndjson", "export-erased_v2.ndjson.reason",
+    ]  # fmt: skip
+    assert [path.name for path in (settings.landing / "loaded").iterdir()] == ["userId=erased"]
+    assert len(stored(settings)) == len(OTHERS)
+
+
+@pytest.mark.parametrize(
+    ("name", "without"),
+    [
+        (f"userId-{USER}.ndjson", "userId-erased.ndjson"),
+        (f"{USER}_2.ndjson", "erased_2.ndjson"),
+        (f"{USER}1.ndjson", f"{USER}1.ndjson"),
+    ],
+)
+def test_in_a_name_an_id_may_be_joined_to_words(name: str, without: str) -> None:
+    mentions = Mentions([USER, "12"])
+    assert mentions.within_name(name.encode()) is (name != without)
+    assert mentions.name_without(name.encode()) == without.encode()
+
+
 def test_an_access_request_gives_what_an_erasure_would_take(settings: Settings) -> None:
     load_everything(settings)
     content = own_data(settings, [USER], [], NOW)

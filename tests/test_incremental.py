@@ -310,7 +310,7 @@ def take_over(connection: duckdb.DuckDBPyConnection, made: Settings) -> dict[str
     """
     connection.execute("delete from raw.renewed_days where table_name is null")
     is_first = connection.execute("select 1 from raw.last_publication").fetchone() is None
-    # Batches without an event renew nothing: what to go on from is not known, and all is written anew.
+    # Without a build since the last one nothing was written down to go on from: then it is written anew.
     is_renewed = connection.execute("select 1 from raw.renewed_days").fetchone() is not None
     manifest = publish(connection, made, datetime.now(UTC))
     assert (manifest.anew_because is None) == (is_renewed and not is_first), manifest.anew_because

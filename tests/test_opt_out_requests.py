@@ -72,7 +72,14 @@ def test_a_landed_file_opts_people_out_and_is_gone_afterwards(settings: Settings
             where file_name like '%november%'"""
         ).fetchall()
     assert counts == [(5, 2, 3)]
-    assert list(settings.landing.rglob("*november*")) == []
+    # What was noted is gone; what could not be read waits for somebody to mend it.
+    left, reason = sorted(settings.landing.rglob("*november*"))
+    assert left == settings.landing / "refused" / "opt-outs" / "november.ndjson"
+    assert [json.loads(line) for line in left.read_text().splitlines()] == requests[3:]
+    assert reason.read_text().startswith("unread_requests: ")
+    load(settings, "opt-outs/mended.ndjson", {"userId": "joe", "optOut": True, "timestamp": said})
+    assert list(settings.landing.rglob("*mended*")) == []
+    assert stored(settings) == [NOON]
 
 
 def test_the_command_notes_it_once_and_names_nobody(settings: Settings) -> None:
