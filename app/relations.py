@@ -118,16 +118,13 @@ def conditions(source: Source, selection: Selection, parameters: dict[str, Any])
         parameters[name] = value
         return f"${name}"
 
-    def listed(name: str, values: Sequence[str]) -> str:
-        return ", ".join(bound(f"{name}_{index}", value) for index, value in enumerate(values))
-
     first, last = bound("date_from", selection.date_from), bound("date_to", selection.date_to)
     found = [f"{source.day} between {first} and {last}"]
     if selection.until is not None:
         until = bound("until", selection.until.replace(tzinfo=None))
         found.append(f"{source.hour} < {until}")
     if selection.capsules:
-        found.append(f"capsule_id in ({listed('capsule', selection.capsules)})")
+        found.append(f"capsule_id in ({_bound_list('capsule', selection.capsules, parameters)})")
     if selection.bots != "include":
         found.append("is_bot" if selection.bots == "only" else "not is_bot")
     found += filter_conditions(source, selection, parameters)
@@ -144,17 +141,23 @@ def filter_conditions(source: Source, selection: Selection, parameters: dict[str
     for name, values in selection.filters.items():
         if not values:
             continue
-        marks = []
-        for index, value in enumerate(values):
-            parameters[f"{name}_{index}"] = value
-            marks.append(f"${name}_{index}")
+        listed = _bound_list(name, values, parameters)
         if name in source.dimensions:
-            found.append(f"{source.dimensions[name]} in ({', '.join(marks)})")
+            found.append(f"{source.dimensions[name]} in ({listed})")
         elif name == OPENED_CONTENT and source.table in OF_CONTENT:
-            found.append(f"content_id in ({', '.join(marks)})")
+            found.append(f"content_id in ({listed})")
         elif name == OPENED_CONTENT:
             found.append(
                 f"session_key in (select session_key from marts.{CONTENT_ACCESSES} "
-                f"where not is_citation and content_id in ({', '.join(marks)}))"
+                f"where not is_citation and content_id in ({listed}))"
             )
     return found
+
+
+def _bound_list(name: str, values: Sequence[str], parameters: dict[str, Any]) -> str:
+    """The names under which a list of values is bound."""
+    marks = []
+    for index, value in enumerate(values):
+        parameters[f"{name}_{index}"] = value
+        marks.append(f"${name}_{index}")
+    return ", ".join(marks)

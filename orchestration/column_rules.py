@@ -7,7 +7,6 @@ once. Where the answer is a rejection, or depends on more of the line than these
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
 from functools import partial
 from typing import Any, Final
 
@@ -58,11 +57,7 @@ from orchestration.privacy import (
 # The oldest accepted instant, or null, and the latest: milliseconds since 1970.
 Window = tuple[int | None, int]
 
-_OWN_IDS: Final = ("userId", "sessionId", "eventId")
-_DAY_MILLISECONDS: Final = 86_400_000
-_FIRST_DAY: Final = date(1970, 1, 1).toordinal()
 _REMEMBERED: Final = 20_000
-_QUOTE: Final = ord('"')
 _PLACE_KEYS: Final = ("location", "country", "region", "city")
 # Keys that become a column by themselves; a place is made from several.
 _SINGLE: Final = {name: rule for name, rule in FIELDS.items() if name not in _PLACE_KEYS}

@@ -5,7 +5,6 @@ Databases are read table by table, sealed files and packed files unpacked, every
 Not here: removing anything (`erasure.py`).
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -106,8 +105,3 @@ def _parquet_rows(path: Path, keys: Sequence[str]) -> int:
                 mask = pc.or_(mask, pc.is_in(batch.column(at), wanted))
             count += pc.sum(mask).as_py() or 0
     return count
-
-
-def is_receipt_clean(text: str, ids: Iterable[str]) -> bool:
-    """Whether a receipt names nobody."""
-    return not any(re.search(re.escape(one), text) for one in ids)

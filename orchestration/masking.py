@@ -157,19 +157,3 @@ def mask_own_ids(text: str, ids: Collection[str]) -> str:
         ):
             return MASK
     return text
-
-
-def repeats_own_id(texts: str, ids: Collection[str]) -> bool:
-    """Whether `mask_own_ids` may find something in columns made of these texts: not to be read by column.
-
-    By column a value is read once for all lines that have it, but whether it repeats an id depends on the
-    line: so these lines are admitted one by one. `texts`: the values as sent, joined in any way; true too
-    often only costs time.
-    """
-    if not texts.isprintable():
-        # Readers drop some of these signs, and what is left could spell an id.
-        return True
-    plain = texts.lower()
-    if "%" in plain or "+" in plain:
-        plain += " " + unquote_plus(texts).lower()
-    return any(own.lower() in plain for own in ids)

@@ -139,6 +139,9 @@ GUARDED = {
     "an id of 257 signs": (b'"eventId":"' + b"e" * 257 + b'"', b'"eventId":"e-1"'),
     "an id beyond ASCII": ("\"eventId\":\"\u017fe-1\"".encode(), b'"eventId":"e-1"'),
     "an own id in a text": (b'"topic":"of U-1 itself","sessionX":0', b'"topic":"tea"'),
+    "an own id in a text as URLs spell it": (
+        b'"visitorId":"visitor-42","topic":"of%20visitor%2D42"', b'"topic":"tea"',
+    ),
     "a capsule that holds an address": (b'"capsuleId":"jane@example.com"', b'"capsuleId":"capsule-a"'),
     "an opt-out": (b'"optOut":true,"topic":"tea"', b'"topic":"tea"'),
     "an id of a thing of 257 signs": (b'"content_id":"' + b"c" * 257 + b'"', b'"content_id":"guide"'),
