@@ -26,6 +26,9 @@ from app.chart_parts import (
 from app.format import value_text
 from app.metrics import Unit
 
+# Of the length of the longest bar.
+ROOM_A_SIGN: Final = 0.06
+
 
 def bars(
     rows: Sequence[Row],
@@ -51,8 +54,8 @@ def bars(
         }
         for row in rows
     ]
-    # Beside the longest bar its value must still fit.
-    room = 1.5 if with_share else 1.22
+    # Beside the longest bar its value must still fit, in the narrow charts of a report too.
+    room = 1 + ROOM_A_SIGN * max((len(row["text"]) for row in shown), default=0)
     largest = max((row[value] or 0 for row in rows), default=0)
     base = alt.Chart(values(shown)).encode(
         y=alt.Y(

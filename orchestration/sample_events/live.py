@@ -170,4 +170,6 @@ def live_file_name(now: datetime, index: int) -> str:
 
     No run of digits is so long that it would be masked like a phone number.
     """
-    return f"live-{now.astimezone(UTC):%Y-%m-%dT%H-%M-%S}-n{index % 100_000:05d}-p{os.getpid() % 100_000}.ndjson"
+    return (
+        f"live-{now.astimezone(UTC):%Y-%m-%dT%H-%M-%S}-n{index % 100_000:05d}-p{os.getpid() % 100_000}.ndjson"
+    )
