@@ -42,11 +42,13 @@ def consent_shares(publication: Publication, selection: Selection) -> list[dict[
     ]
 
 
-def consent_by_capsule(publication: Publication, selection: Selection) -> list[dict[str, Any]]:
+def consent_by_capsule(
+    publication: Publication, selection: Selection, limit: int = CAPSULES_SHOWN
+) -> list[dict[str, Any]]:
     """Sessions of each capsule and the shares of each answer, the most visited first."""
     if "consent" not in table_columns(publication).get("fct_sessions", ()):
         return []
-    parameters: dict[str, Any] = {"capsules_shown": CAPSULES_SHOWN}
+    parameters: dict[str, Any] = {"capsules_shown": limit}
     where = conditions(RELATIONS["sessions"], selection, parameters)
     shares = ", ".join(
         f"cast(count(*) filter (where consent = '{answer}') as double) / count(*)" for answer in ANSWERS

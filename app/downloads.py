@@ -15,6 +15,7 @@ from app.about import about_loading, about_view
 from app.view import View
 from app.view_exports import MIME_TYPES, ViewFormat, download_name, ending_of, view_export
 from app.view_tables import ExportTable, loading_tables, view_tables
+from orchestration.settings import load_settings
 
 FORMATS: Final[dict[str, ViewFormat]] = {"CSV": "csv", "Excel": "xlsx", "Parquet": "parquet"}
 
@@ -58,7 +59,7 @@ def download_menu(view: View, card: str, names: Sequence[str]) -> None:
     """Behind one button of a card: what it shows, every row of it, in each format."""
     known = [
         *view_tables(view.publication, view.selection, view.comparing),
-        *loading_tables(view.publication),
+        *loading_tables(view.publication, load_settings().quality),
     ]
     by_name = {table.name: table for table in known}
     tables = [by_name[name] for name in names]

@@ -17,6 +17,7 @@ from app.format import count_text
 from app.view import View
 from app.view_exports import MIME_TYPES, download_name
 from app.view_tables import event_tables, loading_tables, view_tables
+from orchestration.settings import load_settings
 
 EVERYTHING: Final = "The whole view: every chart and table"
 REPORT: Final = "Report of the view (PDF)"
@@ -29,7 +30,7 @@ def export_panel(view: View) -> None:
         tables = [
             *whole,
             *event_tables(view.publication, view.selection),
-            *loading_tables(view.publication),
+            *loading_tables(view.publication, load_settings().quality),
         ]
         by_title = {table.title: table for table in tables}
         chosen = st.selectbox("What", (EVERYTHING, REPORT, *by_title), key="export_what")

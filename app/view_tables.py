@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
@@ -17,6 +18,8 @@ import pyarrow as pa
 
 from app import accounting, breakdowns, content_figures, conversion_figures
 from app.breakdowns import grain_of, has_tables
+from app.check_results import check_numbers
+from app.consent import consent_by_capsule, consent_shares
 from app.content_over_time import content_buckets
 from app.conversation_figures import ENDINGS, conversation_endings
 from app.custom_event_figures import custom_events, every_event_properties
@@ -97,6 +100,8 @@ def view_tables(publication: Publication, selection: Selection, comparing: Compa
         ("attribution", "Revenue by attribution model", _attribution),
         ("custom_events", "Custom events", custom_events),
         ("custom_event_properties", "Properties of custom events", every_event_properties),
+        ("consent", "Consent", consent_shares),
+        ("consent_by_capsule", "Consent by capsule", partial(consent_by_capsule, limit=EVERY_ROW)),
     )  # fmt: skip
     return [
         ExportTable(name, title, partial(_opened, partial(rows, publication, selection)))
@@ -104,14 +109,19 @@ def view_tables(publication: Publication, selection: Selection, comparing: Compa
     ]
 
 
-def loading_tables(publication: Publication) -> list[ExportTable]:
-    """What became of files and lines, of all days, as far as the reader's scope goes."""
+def loading_tables(publication: Publication, checks: Path | None = None) -> list[ExportTable]:
+    """What became of files and lines, of all days, as far as the reader's scope goes.
+
+    `checks` is the folder of the last checks, which are about lines of every capsule.
+    """
     questions: tuple[tuple[str, str, Callable[[], Rows]], ...] = (
         ("lines_by_day", "Lines by day of loading", partial(accounting.load_days, publication, EVERY_ROW)),
         ("rejected_reasons", "Rejected lines by reason", partial(accounting.rejected_reasons, publication)),
         ("files", "Files", partial(accounting.event_files, publication, EVERY_ROW)),
         ("rejected_lines", "Rejected lines", partial(accounting.rejected_lines, publication, EVERY_ROW)),
     )
+    if checks is not None and publication.scope.sees_loading:
+        questions += (("checks", "Checks of the newest batches", partial(check_numbers, checks)),)
     return [
         ExportTable(name, title, partial(_opened, rows), is_of_loading=True)
         for name, title, rows in questions

@@ -1,9 +1,12 @@
 """The export of a view: the numbers of the screen, every row, in files that say what they are."""
 
+import ast
 import csv
 import io
+import json
 import zipfile
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from app import view_exports
 from app.about import about_loading, about_view
 from app.publications import Publication, close_publications, current_publication
 from app.queries import compare
-from app.scope import EVERYTHING
+from app.scope import EVERYTHING, Scope
 from app.selection import Selection
 from app.view_exports import download_name, ending_of, view_export
 from app.view_tables import ExportTable, event_tables, loading_tables, view_tables
@@ -23,6 +26,8 @@ from tests.publication_fixture import ROWS, write_publication
 
 WEEK = Selection(date(2026, 3, 9), date(2026, 3, 15))
 NOW = datetime(2026, 3, 16, 11, tzinfo=UTC)
+PAGES = Path(view_exports.__file__).parent / "app_pages"
+CONSENT = {"given": "1", "refused": "1", "unknown": "2"}
 
 
 @pytest.fixture
@@ -178,3 +183,37 @@ def test_files_and_lines_are_exported_whole_and_without_days(publication) -> Non
     assert facts["Period"] == "everything that was ever loaded"
     name = "engagement_lines_by_day_made_20260316T1100Z.zip"
     assert download_name("lines_by_day", None, NOW, "zip") == name
+
+
+def test_every_card_of_every_page_hands_out_what_it_shows() -> None:
+    cards = {
+        f"{page.stem}: {ast.unparse(call.args[0])}": len(call.args) > 2
+        or any(given.arg == "downloads" for given in call.keywords)
+        for page in sorted(PAGES.glob("*.py"))
+        for call in ast.walk(ast.parse(page.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "card"
+    }
+    assert len(cards) > 25
+    assert [name for name, has_download in cards.items() if not has_download] == []
+
+
+def test_consent_is_exported_for_every_capsule(publication) -> None:
+    tables = view_tables(publication, WEEK, "previous")
+    # Of the four sessions s1 agreed, s2 refused, the others said nothing.
+    shares = {row["consent"]: row for row in csv_rows(view_export([named(tables, "consent")], "csv", {}))}
+    assert {name: row["session_count"] for name, row in shares.items()} == CONSENT
+    capsules = csv_rows(view_export([named(tables, "consent_by_capsule")], "csv", {}))
+    assert sum(int(row["session_count"]) for row in capsules) == 4
+
+
+def test_checks_are_exported_to_those_who_may_see_every_line(publication, tmp_path: Path) -> None:
+    check = {
+        "name": "roles_are_known", "sentence": "At least 95% of the messages say who speaks.",
+        "passed": False, "found": 0.25, "stated": 0.75, "line_count": 60,
+    }  # fmt: skip
+    written = {"checked_at": "2026-03-16T10:17:00+00:00", "looked_at": "60 lines", "checks": [check]}
+    (tmp_path / "results.json").write_text(json.dumps(written), encoding="utf-8")
+    (row,) = csv_rows(view_export([named(loading_tables(publication, tmp_path), "checks")], "csv", {}))
+    assert (row["check"], row["result"], row["found"]) == ("roles_are_known", "does not hold", "0.75")
+    owner = replace(publication, scope=Scope("owner", frozenset({"guide"})))
+    assert "checks" not in [table.name for table in loading_tables(owner, tmp_path)]

@@ -140,7 +140,11 @@ with st.grid(2, min_column_width=320):
 shares = ask(consent_shares, view.publication, view.selection)
 if shares:
     with st.grid(2, min_column_width=320):
-        with card("Consent", f"Sessions in the chosen period, {view.period_text}, by their last word on it."):
+        with card(
+            "Consent",
+            f"Sessions in the chosen period, {view.period_text}, by their last word on it.",
+            ["consent"],
+        ):
             share_of = {row["consent"]: rate_text(row["share"]) for row in shares}
             st.markdown(
                 f"{share_of['given']} of the sessions agreed, {share_of['refused']} refused, "
@@ -152,7 +156,7 @@ if shares:
                 alt="Sessions by consent: agreed, refused, said nothing, with their share",
             )
             st.caption("Who refused is counted without any identity. Nothing said is no consent.")
-        with card("Consent by capsule"):
+        with card("Consent by capsule", downloads=["consent_by_capsule"]):
             st.dataframe(
                 [
                     {
@@ -219,7 +223,9 @@ with card(
             st.markdown("No line was rejected.")
 
 with card(
-    "Checks of the newest batches", "What senders are expected to send; one that fails holds nothing up."
+    "Checks of the newest batches",
+    "What senders are expected to send; one that fails holds nothing up.",
+    ["checks"],
 ):
     checks = last_checks(load_settings().quality)
     if checks is None:
