@@ -39,11 +39,9 @@ soak: setup ## 200 kills, a bomb of 1 GB, 100,000 tiny files, 300 random streams
 sustained: setup ## Half an hour of 70,000 events a minute with three readers: waiting, memory, disk, accounting
 	@$(BIN)/python -m tests.benchmarks.sustained
 
-bench: setup ## Measures admission against a bare reader; a batch of 2,000, the pages and an erasure over five million events
-	@$(BIN)/python -m tests.benchmarks.admission
-	@$(BIN)/python -m tests.benchmarks.micro_batch
-	@$(BIN)/python -m tests.benchmarks.pages
-	@$(BIN)/python -m tests.benchmarks.erasure
+bench: setup ## Every cost with its budget in one table: make bench SIZES=0.5M,5M PARTS=batch,pages OPTIONS="--files 5"
+	@$(BIN)/python -W ignore -m tests.benchmarks.bench \
+		$(if $(SIZES),--sizes $(SIZES)) $(if $(PARTS),--parts $(PARTS)) $(OPTIONS)
 
 check: lint types models ## The checks without the tests
 

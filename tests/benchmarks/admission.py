@@ -1,24 +1,25 @@
 """How fast lines are admitted, against a bare typed `read_ndjson` of the same file in the same run.
 
-python -m tests.benchmarks.admission [--events 1000000]
-
 The bare reader gives every key of `metadata` its typed column, as admission does, and checks nothing else. A
 second one leaves `metadata` as unread JSON text, which is less than what is compared. Both are run as
-processes of their own, in turns, and the best of three counts: these machines are shared.
+processes of their own, in turns, and the best of three counts: these machines are shared. Where dlt is
+installed, it loads the first lines of the same file into DuckDB as well.
 """
 
 import argparse
 import contextlib
 import gzip
+import importlib.util
+import itertools
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,11 +32,15 @@ from orchestration.event_files import view_landing
 from orchestration.journal import make_durable
 from orchestration.privacy import Keyring
 from orchestration.sample_events.stream import write_sample
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.homes import say
 
 OWN_KEYS = ("eventId", "eventType", "capsuleId", "sessionId", "userId", "timestamp")
 TYPED_METADATA = f"struct({', '.join(f'{name} varchar' for name in sorted(KNOWN_KEYS))})"
 READERS = {"typed": TYPED_METADATA, "metadata as JSON text": "json"}
 ROUNDS = 3
+# dlt takes some thousand lines a second.
+DLT_LINES = 50_000
 
 
 def one_file_of(folder: Path, event_count: int) -> Path:
@@ -83,6 +88,25 @@ def admit(path: Path) -> None:
     make_durable(folder / "archive")
 
 
+def load_with_dlt(path: Path) -> None:
+    """Loads the file as the guide of dlt shows it: a resource of parsed lines into a DuckDB file."""
+    import dlt
+    import orjson
+
+    @dlt.resource(name="events", max_table_nesting=0)
+    def events() -> Iterator[dict[str, object]]:
+        with path.open("rb") as lines:
+            yield from map(orjson.loads, lines)
+
+    pipeline = dlt.pipeline(
+        "bench",
+        pipelines_dir=str(path.with_name("pipelines")),
+        destination=dlt.destinations.duckdb(str(path.with_name("dlt.duckdb"))),
+        dataset_name="landed",
+    )
+    pipeline.run(events())
+
+
 def cores() -> int:
     """The cores this process may use."""
     return len(os.sched_getaffinity(0))
@@ -121,6 +145,8 @@ def run(what: str, path: Path) -> None:
     threading.Thread(target=watch_memory, args=(peaks,), daemon=True).start()
     if what == "admission":
         admit(path)
+    elif what == "dlt":
+        load_with_dlt(path)
     else:
         read_bare(path, READERS[what])
     seconds = time.perf_counter() - started
@@ -133,39 +159,54 @@ def run(what: str, path: Path) -> None:
     }))  # fmt: skip
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=1_000_000)
-    parser.add_argument("--run", choices=["admission", *READERS])
-    parser.add_argument("--file", type=Path)
-    arguments = parser.parse_args()
-    if arguments.run:
-        run(arguments.run, arguments.file)
-        return
+def measure(event_count: int) -> Iterator[Figure]:
+    """Rates over one file, best of three, and the memory of admission."""
     with tempfile.TemporaryDirectory() as name:
-        path = one_file_of(Path(name), arguments.events)
+        path = one_file_of(Path(name), event_count)
         with path.open("rb") as file:
             lines = sum(1 for _ in file)
-        size = path.stat().st_size
         best: dict[str, dict[str, float]] = {}
-        for _ in range(ROUNDS):
+        for round_ in range(ROUNDS):
             for what in (*READERS, "admission"):
                 found = measured(path, what)
                 known = best.get(what, found)
                 best[what] = {key: min(known[key], value) for key, value in found.items()}
-    print(f"machine: {cores()} cores, {platform.machine()}, Python {platform.python_version()}")
-    print(f"file: {lines:,} lines, {size / 1e6:,.0f} MB")
-    rate = lines / best["admission"]["seconds"]
-    print(
-        f"admission: {rate:,.0f} lines/s, peak memory {best['admission']['megabytes']:,.0f} MB (budget 1,000)"
-    )
-    for what in READERS:
-        bare = lines / best[what]["seconds"]
-        processor = best[what]["processor"] / best["admission"]["processor"]
-        print(
-            f"read_ndjson, {what}: {bare:,.0f} lines/s; ratio {rate / bare:.3f} "
-            f"(by processor time {processor:.3f})" + (" (budget 0.5)" if what == "typed" else "")
+                say(f"admission: {what}, round {round_ + 1} of {ROUNDS}: {found['seconds']:.1f} s")
+        size = path.stat().st_size / 1e6
+        rates = {what: lines / found["seconds"] for what, found in best.items()}
+        yield Figure(
+            "admission", f"{lines:,} lines, {size:,.0f} MB, all checks", rates["admission"], "events/s"
         )
+        for what in READERS:
+            yield Figure("admission", f"bare read_ndjson, {what}", rates[what], "events/s")
+        yield Figure(
+            "admission", "rate against the typed reader", rates["admission"] / rates["typed"], "times",
+            budget=0.5, side="at least",
+        )  # fmt: skip
+        processor = best["typed"]["processor"] / best["admission"]["processor"]
+        yield Figure("admission", "the same by processor time", processor, "times")
+        yield Figure(
+            "admission", "memory of all its processes", best["admission"]["megabytes"], "MB", budget=1000
+        )
+        if importlib.util.find_spec("dlt") is None:
+            say("admission: dlt is not installed, so it is not compared (pip install dlt)")
+            return
+        with path.open("rb") as whole, path.with_name("first.ndjson").open("wb") as first:
+            first.writelines(itertools.islice(whole, DLT_LINES))
+        count = min(lines, DLT_LINES)
+        found = measured(path.with_name("first.ndjson"), "dlt")
+        yield Figure(
+            "admission", f"dlt into DuckDB, first {count:,} lines", count / found["seconds"], "events/s"
+        )
+
+
+def main() -> None:
+    """One measured run; `measure` starts it as a process of its own."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--run", choices=["admission", "dlt", *READERS], required=True)
+    parser.add_argument("--file", type=Path, required=True)
+    arguments = parser.parse_args()
+    run(arguments.run, arguments.file)
 
 
 if __name__ == "__main__":

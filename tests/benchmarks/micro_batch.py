@@ -1,18 +1,14 @@
-"""What a micro-batch of 2,000 events costs with a long history in the warehouse, step by step.
+"""What a micro-batch costs with a history in the warehouse, step by step.
 
-python -m tests.benchmarks.micro_batch [--events 5000000] [--batch 2000] [--home FOLDER]
-
-History is written straight into `raw.events` with SQL (100 capsules, 12 months, about 8 events a session) and
-built once; the batch goes the real way: landing folder, load, `dbt build`, publication.
+The batch goes the real way: landing folder, load, `dbt build`, publication. Its people are as those of the
+year: four in five were there before, with about four sessions each, however long the history.
 """
 
-import argparse
-import os
-import platform
 import random
-import resource
-import tempfile
+import statistics
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,154 +16,19 @@ import orjson
 
 from orchestration.dbt_runner import build
 from orchestration.micro_batch import load_pending
-from orchestration.publication import publish
-from orchestration.publication_file import MARTS_FILE
-from orchestration.settings import Settings, load_settings
-from orchestration.state_folder import create_state_folders
+from orchestration.publication import PublicationManifest, publish
+from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.warehouse import open_warehouse, writer_lock
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.homes import home_settings, say
+from tests.benchmarks.year import person_count_of
 
 CAPSULE_COUNT = 100
 EVENTS_A_SESSION = 8
-DAYS = 365
-
-# A session is drawn from the hash of its number, an event from that of its session and place: the same rows
-# every time, without a table of random numbers.
-HISTORY = """
-with sessions as (
-    select
-        session_number,
-        draw(session_number, 0, 0) as seed,
-        'capsule-' || lpad(cast(
-            cast(floor(100 * pow((draw(session_number, 0, 1) % 10007) / 10007.0, 2)) as bigint) as varchar
-        ), 3, '0') as capsule_id,
-        session_number * cast({span_ms} as bigint) // {session_count} as started_ms,
-        1 + draw(session_number, 0, 2) % {most_events} as event_count,
-        draw(session_number, 0, 3) % 10 as tier,
-        draw(session_number, 0, 4) % ({session_count} // 4 + 1) as person
-    from (select unnest(range({first_session}, {last_session})) as session_number)
-),
-
-events as (
-    select
-        *,
-        unnest(range(0, event_count)) as place
-    from sessions
-),
-
-drawn as (
-    select
-        *,
-        case when place = 0 then 0 else 5 + draw(session_number, place, 9) % 20 end as kind,
-        epoch_ms(started_ms + {first_ms} + place * 20000 + draw(session_number, place, 1) % 15000)
-            as occurred_at
-    from events
-)
-
-insert into raw.events by name
-select
-    left(md5(session_number || '/' || place), 24) as event_key,
-    draw(session_number, place, 2) as content_hash,
-    case
-        when kind = 0 then 'view'
-        when kind < 15 then 'interaction'
-        when kind < 18 then 'content_access'
-        when kind < 19 then 'conversion'
-        when kind < 20 then 'custom'
-        else 'interaction'
-    end as event_type,
-    capsule_id,
-    left(md5('session ' || session_number), 24) as client_session_key,
-    case when tier < 2 then left(md5('user ' || person), 24) end as user_key,
-    case when tier < 6 then left(md5('visitor ' || person), 24) end as visitor_id_key,
-    case when tier < 8 then left(md5('day ' || session_number // 3), 24) end as daily_key,
-    occurred_at,
-    cast(occurred_at as date) as event_date,
-    case
-        when kind between 1 and 11 or kind >= 20 then 'message'
-        when kind = 12 then 'search'
-        when kind = 13 then 'cta_impression'
-        when kind = 14 then 'cta_click'
-    end as action,
-    case when kind between 1 and 11 or kind >= 20
-        then case when place % 2 = 1 then 'user' else 'assistant' end end as role,
-    case when kind between 1 and 11 or kind >= 20
-        then left(md5('m' || session_number || '/' || place), 24) end as message_key,
-    case when place = 0 and tier > 4 then ['newsletter', 'twitter', 'partner'][1 + seed % 3] end as source,
-    case when place = 0
-        then ['google.com', '', 'linkedin.com', 'chatgpt.com', 'example.org'][1 + seed % 5] end
-        as referrer_domain,
-    case when place = 0 and tier = 1 then 'spring-' || seed % 20 end as utm_campaign,
-    case when tier = 1 then 'google' end as utm_source,
-    case when tier = 1 then 'cpc' end as utm_medium,
-    ['desktop', 'mobile', 'tablet'][1 + seed % 3] as device_label,
-    ['Chrome', 'Safari', 'Firefox', 'Edge'][1 + seed % 4] as browser,
-    ['Windows', 'iOS', 'Android', 'Linux'][1 + seed % 4] as os,
-    false as is_bot_agent,
-    ['us', 'fr', 'de', 'gb', 'in', 'br', 'jp'][1 + seed % 7] as country_label,
-    false as is_consent_refused,
-    case when kind = 12 then 'query ' || draw(session_number, place, 3) % 500 end as search_query,
-    case when kind = 12 then draw(session_number, place, 4) % 6 end as result_count,
-    case when kind between 15 and 17 then 'item-' || draw(session_number, place, 5) % 30 end as content_id,
-    case when kind between 15 and 17 then 'document' end as content_type,
-    case when kind = 15 then (draw(session_number, place, 6) % 100) / 100.0 end as relevance_score,
-    case when kind in (13, 14) then 'cta-' || draw(session_number, place, 7) % 3 end as cta_id,
-    case when kind in (13, 14) then 'demo' end as cta_type,
-    case when kind = 18 then 'sale' end as conversion_type,
-    case when kind = 18 then cast(10 + seed % 90 as decimal(18, 4)) end as amount,
-    case when kind = 18 then 'EUR' end as currency,
-    case when kind = 18 and place % 2 = 0 then left(md5('order ' || session_number), 24) end as order_key,
-    case when kind = 19 then 'liked' end as event_name,
-    1 as file_id,
-    session_number * 64 + place as line_number,
-    1 + session_number // 250 as batch_id
-from drawn
-order by event_date, capsule_id, occurred_at, event_key
-"""
+SLOWEST = 12
 
 
-def write_history(settings: Settings, event_count: int, now: datetime) -> int:
-    """Fills `raw` as the batches of a year would have; returns the number of events."""
-    session_count = event_count // EVENTS_A_SESSION
-    first = now - timedelta(days=DAYS)
-    with writer_lock(settings), open_warehouse(settings) as connection:
-        connection.execute(
-            """create temp macro draw(session_number, place, salt)
-            as cast(hash(session_number * 1000003 + place * 1009 + salt) >> 1 as bigint)"""
-        )
-        for start in range(0, session_count, 250_000):
-            connection.execute(
-                HISTORY.format(
-                    first_session=start,
-                    last_session=min(start + 250_000, session_count),
-                    session_count=session_count,
-                    most_events=2 * EVENTS_A_SESSION - 1,
-                    span_ms=DAYS * 86_400_000,
-                    first_ms=int(first.timestamp() * 1000),
-                )
-            )
-        connection.execute(
-            """insert into raw.load_batches
-            select batch_id, max(occurred_at), 1, count(*), max(occurred_at)
-            from raw.events group by batch_id"""
-        )
-        connection.execute(
-            """insert into raw.event_files
-                (file_id, batch_id, file_kind, file_name, content_hash, status, byte_count, received_count,
-                accepted_count, duplicate_count, rejected_count, suppressed_count, loaded_at)
-            select 1, max(batch_id), 'events', 'history.ndjson', 'history', 'loaded', 0, count(*), count(*),
-                0, 0, 0, max(occurred_at) from raw.events"""
-        )
-        connection.execute(
-            """insert into raw.event_file_counts
-            select 1, max(batch_id), capsule_id, count(*), count(*), 0, 0, 0, max(occurred_at)
-            from raw.events group by capsule_id"""
-        )
-        connection.execute("checkpoint")
-        row = connection.execute("select count(*) from raw.events").fetchone()
-    return int(row[0]) if row else 0
-
-
-def write_batch(settings: Settings, event_count: int, now: datetime, number: int) -> None:
+def write_batch(settings: Settings, event_count: int, now: datetime, number: int, history: int) -> None:
     """A file as one would land now: sessions of the last hours, one event in fifty up to 40 days late."""
     drawn = random.Random(number)
     lines: list[bytes] = []
@@ -175,6 +36,7 @@ def write_batch(settings: Settings, event_count: int, now: datetime, number: int
     while len(lines) < event_count:
         session += 1
         capsule = f"capsule-{int(CAPSULE_COUNT * drawn.random() ** 2):03d}"
+        visitor = drawn.randrange(person_count_of(history) * 5 // 4)
         late = timedelta(days=drawn.uniform(0, 40)) if session % 50 == 0 else timedelta()
         start = now - timedelta(seconds=drawn.uniform(600, 7200)) - late
         for place in range(drawn.randint(1, 2 * EVENTS_A_SESSION - 1)):
@@ -182,7 +44,7 @@ def write_batch(settings: Settings, event_count: int, now: datetime, number: int
             kind = drawn.random()
             metadata: dict[str, object] = {
                 "device": "mobile",
-                "visitorId": f"visitor-{drawn.randint(0, 500)}",
+                "visitorId": f"visitor-{visitor}",
             }
             event_type = "view" if place == 0 else "interaction"
             if place and kind < 0.7:
@@ -215,69 +77,83 @@ def write_batch(settings: Settings, event_count: int, now: datetime, number: int
     (settings.landing / f"batch-{number}.ndjson").write_bytes(content)
 
 
-def publish_marts(settings: Settings) -> str:
-    """Publishes, and says what it took and why nothing was taken over, if so."""
-    started, busy = time.perf_counter(), time.process_time()
+def publish_marts(settings: Settings) -> PublicationManifest:
+    """Publishes as a run does."""
     with writer_lock(settings), open_warehouse(settings) as connection:
-        manifest = publish(connection, settings, datetime.now(UTC))
-    size = (settings.published / manifest.id / MARTS_FILE).stat().st_size
-    return (
-        f"publish {time.perf_counter() - started:.1f} s (computed {time.process_time() - busy:.1f} s), "
-        f"{size / 2**20:,.0f} MB, "
-        + (f"anew: {manifest.anew_because}" if manifest.anew_because else "taken over and renewed")
+        return publish(connection, settings, datetime.now(UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Seconds of one batch by the clock; `models` and `tests`: what dbt says they took, on two threads.
+
+    `computed`: processor time of the whole batch, which others on the machine disturb less.
+    `anew_because`: why nothing of the last publication was taken over, if so.
+    """
+
+    load: float
+    build: float
+    publish: float
+    models: float
+    tests: float
+    computed: float
+    slowest: tuple[tuple[str, float], ...]
+    anew_because: str | None
+
+    @property
+    def total(self) -> float:
+        return self.load + self.build + self.publish
+
+
+def run_batch(settings: Settings, event_count: int, number: int, history: int) -> Cost:
+    """Lands one batch, then loads, builds, tests and publishes it."""
+    write_batch(settings, event_count, datetime.now(UTC), number, history)
+    started, worked = time.perf_counter(), time.process_time()
+    load_pending(settings)
+    loaded = time.perf_counter()
+    outcome = build(settings)
+    built = time.perf_counter()
+    if outcome.failures:
+        raise RuntimeError(f"The batch was not built: {outcome.failures}")
+    manifest = publish_marts(settings)
+    ended = time.perf_counter()
+    names = {path.stem for path in (PROJECT_ROOT / "models").rglob("*.sql")}
+    models = sum(seconds for name, seconds in outcome.node_seconds.items() if name in names)
+    return Cost(
+        loaded - started,
+        built - loaded,
+        ended - built,
+        models,
+        sum(outcome.node_seconds.values()) - models,
+        time.process_time() - worked,
+        tuple(sorted(outcome.node_seconds.items(), key=lambda one: -one[1])[:SLOWEST]),
+        manifest.anew_because,
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=5_000_000)
-    parser.add_argument("--batch", type=int, default=2_000)
-    parser.add_argument("--batches", type=int, default=3)
-    parser.add_argument("--slowest", type=int, default=12, help="how many nodes of a build are listed")
-    parser.add_argument("--home", type=Path)
-    arguments = parser.parse_args()
-    home = arguments.home or Path(tempfile.mkdtemp())
-    settings = load_settings(home=home, quiet_seconds=0, accept_any_age=True)
-    create_state_folders(settings)
-    now = datetime.now(UTC)
-    print(
-        f"machine: {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
-        flush=True,
-    )
-    if not settings.warehouse_file.exists():
-        started = time.perf_counter()
-        count = write_history(settings, arguments.events, now - timedelta(hours=3))
-        print(f"history: {count:,} events in {time.perf_counter() - started:.1f} s", flush=True)
-        started = time.perf_counter()
-        outcome = build(settings, full_refresh=True)
-        print(
-            f"full build: {time.perf_counter() - started:.1f} s, {outcome.node_count} nodes, "
-            f"{outcome.failures}",
-            flush=True,
+def measure(home: Path, history: int, event_count: int, batch_count: int) -> Iterator[Figure]:
+    """The median batch of some; one before them warms up and builds what a changed model asks for."""
+    settings = home_settings(home)
+    costs = []
+    for number in range(batch_count + 1):
+        cost = run_batch(settings, event_count, int(time.time()) + number, history)
+        say(
+            f"batch {number or 'to warm up'}: load {cost.load:.1f} s, build {cost.build:.1f} s, "
+            f"publish {cost.publish:.1f} s" + (f", anew: {cost.anew_because}" if cost.anew_because else "")
         )
-        print(publish_marts(settings), flush=True)
-    for number in range(arguments.batches):
-        write_batch(settings, arguments.batch, now, int(time.time()) + number)
-        started = time.perf_counter()
-        summary = load_pending(settings)
-        loaded, busy = time.perf_counter(), time.process_time()
-        outcome = build(settings)
-        ended = time.perf_counter()
-        what = "everything anew" if outcome.is_full_refresh else "what the batch touched"
-        print(
-            f"batch of {summary.accounting.accepted:,}: load {loaded - started:.1f} s, dbt build of {what} "
-            f"{ended - loaded:.1f} s, of which this process computed {time.process_time() - busy:.1f} s "
-            f"({outcome.node_count} nodes, {len(outcome.failures)} failed)",
-            flush=True,
-        )
-        print(f"  {publish_marts(settings)}", flush=True)
-        slowest = sorted(outcome.node_seconds.items(), key=lambda one: -one[1])
-        for name, seconds in slowest[: arguments.slowest]:
-            print(f"  {seconds:6.2f} s  {name}")
-    size = settings.warehouse_file.stat().st_size
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"warehouse {size / 2**20:,.0f} MB; peak memory {peak:,.0f} MB")
+        costs.append(cost)
+    costs = costs[1:] or costs
+    for name, seconds in costs[-1].slowest:
+        say(f"  {seconds:6.2f} s  {name}")
 
+    def median(field: str, what: str, budget: float | None = None) -> Figure:
+        middle = statistics.median(getattr(cost, field) for cost in costs)
+        return Figure("batch", what, middle, "s", history, budget)
 
-if __name__ == "__main__":
-    main()
+    yield median("total", f"{event_count:,} events loaded, built, tested, published")
+    yield median("computed", "the same by processor time")
+    yield median("load", "of which load")
+    yield median("build", "of which dbt build", 8.0)
+    yield median("models", "models of it, both threads together")
+    yield median("tests", "tests of it, both threads together")
+    yield median("publish", "of which publish")

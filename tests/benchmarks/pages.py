@@ -3,28 +3,25 @@
 Three measurements: the questions of each page without any remembered answer; a person in Chromium (first
 visit, each next tab, a filter); ten people at once at the server, by its own protocol, because ten browsers
 would wait for each other on a small machine.
-
-python -m tests.benchmarks.pages --events 5000000
 """
 
-import argparse
 import asyncio
 import os
-import platform
 import shutil
 import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.homes import say
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = ("", "traffic", "engagement", "content", "conversions", "data_quality")
@@ -38,24 +35,6 @@ DRAWN = """() => document.querySelector('[data-testid=stApp]')?.dataset.testScri
         .every(chart => chart.querySelector('canvas, svg'))"""
 
 
-def build_history(home: Path, events: int) -> None:
-    """A publication of a year in `home`, unless there is one."""
-    from orchestration.publication import publish
-    from orchestration.settings import load_settings
-    from orchestration.state_folder import create_state_folders
-    from orchestration.warehouse import open_warehouse, writer_lock
-    from tests.benchmarks.micro_batch import build, write_history
-
-    if (home / "published" / "CURRENT").exists():
-        return
-    settings = load_settings(home=home, quiet_seconds=0, accept_any_age=True)
-    create_state_folders(settings)
-    write_history(settings, events, datetime.now(UTC) - timedelta(hours=3))
-    build(settings, full_refresh=True)
-    with writer_lock(settings), open_warehouse(settings) as connection:
-        publish(connection, settings, datetime.now(UTC))
-
-
 def percentile(values: Sequence[float], share: float) -> float:
     ranked = sorted(values)
     return ranked[min(int(share * len(ranked)), len(ranked) - 1)]
@@ -64,7 +43,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 # ── the questions of a page ──
 
 
-def time_questions(home: Path, url: dict[str, Any], page: str) -> list[float]:
+def time_questions(url: dict[str, Any], page: str) -> list[float]:
     """Seconds of every statement a page runs when nothing is remembered."""
     from streamlit.testing.v1 import AppTest
 
@@ -96,7 +75,8 @@ def time_questions(home: Path, url: dict[str, Any], page: str) -> list[float]:
     return taken
 
 
-def measure_questions(home: Path, repeats: int) -> None:
+def measure_questions(home: Path, history: int, repeats: int) -> Iterator[Figure]:
+    """What the statements of each page take together, one capsule after another, and all at once."""
     from app.breakdowns import capsule_names
     from app.publications import current_publication
     from app.scope import EVERYTHING
@@ -104,23 +84,17 @@ def measure_questions(home: Path, repeats: int) -> None:
     os.environ["ENGAGEMENT_HOME"] = str(home)
     capsules = list(capsule_names(current_publication(home / "published", EVERYTHING)))
     step = max(len(capsules) // repeats, 1)
-    print(f"{'queries of a page':<32}{'count':>6}{'p50 s':>8}{'p95 s':>8}{'slowest':>9}{'budget':>8}")
+    one = [{"period": "90d", "capsule": name} for name in capsules[::step][:repeats]]
     for label, urls, budget in (
-        (
-            "one capsule, 90 days",
-            [{"period": "90d", "capsule": name} for name in capsules[::step][:repeats]],
-            0.2,
-        ),
+        ("one capsule, 90 days", one, 0.2),
         ("all capsules, 12 months", [{"period": "12m"}] * 2, 1.5),
     ):
         for title, page in zip(TITLES, PAGES, strict=True):
-            runs = [time_questions(home, url, page) for url in urls]
-            sums, every = [sum(run) for run in runs], [one for run in runs for one in run]
-            print(
-                f"{title + ', ' + label:<32}{len(runs[0]):>6}{percentile(sums, 0.5):>8.2f}"
-                f"{percentile(sums, 0.95):>8.2f}{max(every):>9.2f}{budget:>8}",
-                flush=True,
-            )
+            sums = [sum(time_questions(url, page)) for url in urls]
+            what = f"queries of {title}, {label}"
+            yield Figure("pages", f"{what}, p50", percentile(sums, 0.5), "s", history)
+            yield Figure("pages", f"{what}, p95", percentile(sums, 0.95), "s", history, budget)
+            say(f"{what}: {percentile(sums, 0.95):.2f} s")
 
 
 # ── a person in a browser ──
@@ -149,24 +123,28 @@ def running_server(home: Path) -> Iterator[str]:
             process.terminate()
 
 
-def measure_browser(home: Path, query: str) -> None:
+def measure_browser(home: Path, history: int) -> Iterator[Figure]:
+    """What one person waits for in Chromium."""
     from playwright.sync_api import sync_playwright
 
-    def shown(what: str, seconds: float, kind: str) -> None:
-        print(f"{what:<46}{seconds:>8.2f}{BUDGETS[kind]:>8}", flush=True)
+    def waited(what: str, seconds: float, kind: str) -> Figure:
+        say(f"{what}: {seconds:.2f} s")
+        return Figure("browser", what, seconds, "s", history, BUDGETS[kind])
 
-    print(f"{'in Chromium, drawn after':<46}{'s':>8}{'budget':>8}")
+    if (chromium := shutil.which("chromium")) is None:
+        say("browser: chromium is not installed, so nothing is measured in it")
+        return
     with running_server(home) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
+            executable_path=chromium,
             args=["--no-sandbox", "--disable-background-networking", "--disable-component-update"],
         )
         for what in ("first visit of a fresh server", "first visit of a second browser"):
             page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
             started = time.perf_counter()
-            page.goto(f"{address}/{query}", wait_until="commit")
+            page.goto(address, wait_until="commit")
             page.wait_for_function(DRAWN, timeout=120_000)
-            shown(what, time.perf_counter() - started, "first visit")
+            yield waited(what, time.perf_counter() - started, "first visit")
         for round_ in ("first time", "again"):
             for title in (*TITLES[1:], TITLES[0]):
                 page.wait_for_timeout(500)
@@ -174,7 +152,7 @@ def measure_browser(home: Path, query: str) -> None:
                 page.get_by_role("link", name=title, exact=True).click()
                 page.get_by_role("heading", level=1, name=title, exact=True).wait_for(timeout=120_000)
                 page.wait_for_function(DRAWN, timeout=120_000)
-                shown(f"{title}, {round_}", time.perf_counter() - started, "next tab")
+                yield waited(f"{title}, {round_}", time.perf_counter() - started, "next tab")
         for label in ("90 days", "7 days", "30 days", "90 days"):
             page.wait_for_timeout(500)
             before = page.get_by_test_id("stMetricValue").first.inner_text()
@@ -186,7 +164,7 @@ def measure_browser(home: Path, query: str) -> None:
                 timeout=120_000,
             )
             page.wait_for_function(DRAWN, timeout=120_000)
-            shown(f"filter: {label}", time.perf_counter() - started, "filter")
+            yield waited(f"filter: {label}", time.perf_counter() - started, "filter")
         browser.close()
 
 
@@ -228,47 +206,19 @@ async def crowd(address: str, people: int, query: str, reading_seconds: float) -
     return [seconds for one in found for seconds in one]
 
 
-def measure_crowd(home: Path, people: int, query: str) -> None:
+def measure_crowd(home: Path, history: int, people: int) -> Iterator[Figure]:
+    """How much longer a page takes when many people read at once."""
     with running_server(home) as address:
-        asyncio.run(crowd(address, 1, query, 0))
-        alone = [seconds for _ in range(3) for seconds in asyncio.run(crowd(address, 1, query, 0))]
-        reading = asyncio.run(crowd(address, people, query, READING_SECONDS))
-        clicking = asyncio.run(crowd(address, people, query, 0))
+        asyncio.run(crowd(address, 1, "", 0))
+        alone = [seconds for _ in range(3) for seconds in asyncio.run(crowd(address, 1, "", 0))]
+        say(f"one person: {statistics.median(alone):.2f} s a page")
+        reading = asyncio.run(crowd(address, people, "", READING_SECONDS))
+        clicking = asyncio.run(crowd(address, people, "", 0))
     usual = statistics.median(alone)
-    for who, found in (
-        ("1 person", alone),
-        (f"{people} people who read a page for {READING_SECONDS} s (budget 3 times)", reading),
-        (f"{people} people who never stop clicking", clicking),
+    yield Figure("people", "a page sent by the server to one person, p50", usual, "s", history)
+    for who, found, budget in (
+        (f"{people} people who read a page for {READING_SECONDS} s", reading, 3.0),
+        (f"{people} people who never stop clicking", clicking, None),
     ):
         middle = statistics.median(found)
-        print(
-            f"{who}: a page sent by the server in p50 {middle:.2f} s, p95 {percentile(found, 0.95):.2f} s, "
-            f"{middle / usual:.1f} times",
-            flush=True,
-        )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=5_000_000)
-    parser.add_argument("--people", type=int, default=10)
-    parser.add_argument("--repeats", type=int, default=5, help="capsules asked for, one by one")
-    parser.add_argument("--home", type=Path, help="one with a publication is measured as it is")
-    parser.add_argument("--only", choices=("queries", "browser", "crowd"))
-    arguments = parser.parse_args()
-    home = (arguments.home or Path(tempfile.mkdtemp())).resolve()
-    print(
-        f"machine: {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
-        flush=True,
-    )
-    build_history(home, arguments.events)
-    if arguments.only in (None, "queries"):
-        measure_questions(home, arguments.repeats)
-    if arguments.only in (None, "browser"):
-        measure_browser(home, "")
-    if arguments.only in (None, "crowd"):
-        measure_crowd(home, arguments.people, "")
-
-
-if __name__ == "__main__":
-    main()
+        yield Figure("people", f"the same to {who}", middle / usual, "times", history, budget)

@@ -165,6 +165,11 @@ def write_year(
             yield DayFile(path, day, sum(part.count(b"\n") for part in parts), new_count)
 
 
+def person_count_of(event_count: int) -> int:
+    """How many people a year of so many events has: four sessions each, most of them of few people."""
+    return max(event_count // EVENTS_A_SESSION // 4, 10)
+
+
 def _part(
     database: duckdb.DuckDBPyConnection,
     day: date,
@@ -184,8 +189,7 @@ def _part(
             last_session=(index + 1) * sessions_a_day,
             most_events=2 * EVENTS_A_SESSION - 1,
             capsule_count=capsule_count,
-            # About four sessions a person in the year, most of them of few persons.
-            person_count=max(event_count // EVENTS_A_SESSION // 4, 10),
+            person_count=person_count_of(event_count),
         )
     ).pl()["line"]
     return "".join(lines.to_list()).encode("ascii")
