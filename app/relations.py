@@ -141,14 +141,16 @@ def filter_conditions(source: Source, selection: Selection, parameters: dict[str
     for name, values in selection.filters.items():
         if not values:
             continue
-        listed = _bound_list(name, values, parameters)
+        # What no mart of a statement knows is not bound: DuckDB refuses a value without a place.
         if name in source.dimensions:
+            listed = _bound_list(name, values, parameters)
             found.append(f"{source.dimensions[name]} in ({listed})")
-        elif name == OPENED_CONTENT and source.table in OF_CONTENT:
-            found.append(f"content_id in ({listed})")
         elif name == OPENED_CONTENT:
+            listed = _bound_list(name, values, parameters)
             found.append(
-                f"session_key in (select session_key from marts.{CONTENT_ACCESSES} "
+                f"content_id in ({listed})"
+                if source.table in OF_CONTENT
+                else f"session_key in (select session_key from marts.{CONTENT_ACCESSES} "
                 f"where not is_citation and content_id in ({listed}))"
             )
     return found

@@ -15,6 +15,12 @@ from orchestration.line_accounting import COUNTED
 _DAYS_SHOWN: Final = 14
 _FILES_SHOWN: Final = 10
 _GAPS_SHOWN: Final = 20
+# What a click-through rate is of, in words.
+_BASIS_WORDS: Final[dict[str | None, str]] = {
+    "impressions": "of impressions",
+    "sessions": "of sessions with a view",
+    "mixed": "of impressions, or sessions with a view where a capsule sends none",
+}
 
 
 def say(text: str) -> None:
@@ -87,7 +93,7 @@ def _remark(figure: dict[str, Any]) -> str:
         low, high = figure["interval"]
         few = ", too few visitors" if figure["is_too_few"] else ""
         return f"95% between {low * 100:.1f}% and {high * 100:.1f}%{few}"
-    return f"of {figure['ctr_basis']}" if figure.get("ctr_basis") else ""
+    return _BASIS_WORDS.get(figure.get("ctr_basis"), "")
 
 
 def _print_period(report: dict[str, Any]) -> None:

@@ -13,12 +13,13 @@ from app.metrics import METRICS_BY_ID
 from app.publications import Publication, close_publications, current_publication
 from app.queries import first_days, metric_rows, metric_values, period_before
 from app.scope import EVERYTHING
-from app.selection import Selection, SelectionError
+from app.selection import FILTER_DIMENSIONS, Selection, SelectionError
 from orchestration.printing import print_metric_rows, print_metrics
 from tests.publication_fixture import ROWS, in_hour, turn, write_publication
 
 WEEK = Selection(date(2026, 3, 9), date(2026, 3, 15))
 CTR = "cta_click_through_rate"
+CTR_LABEL = "CTA click-through rate"
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,22 @@ def test_a_slice_has_the_same_basis_however_it_is_asked_for(publication: Publica
         day = replace(guide, date_from=row["day"], date_to=row["day"])
         assert metric_values(publication, day, [CTR])[CTR] == row[CTR]
     assert metric_values(publication, replace(guide, bots="only"), ["ctr_basis"])["ctr_basis"] is None
+
+
+@pytest.mark.parametrize("dimension", FILTER_DIMENSIONS)
+def test_a_report_of_one_value_is_its_row_in_the_report_by_all_values(
+    publication: Publication, dimension: str
+) -> None:
+    """Also where none of the rates with a word beside them knows the dimension: then they are null."""
+    row = metrics_report(publication, WEEK, by=(dimension,))["rows"][0]
+    chosen = replace(WEEK, filters={dimension: (row[dimension],)})
+    figures = metrics_report(publication, chosen)["metrics"]
+    single = [metric_id for metric_id in METRICS_BY_ID if metric_id != "revenue"]
+    assert {metric_id: figures[metric_id]["value"] for metric_id in single} == {
+        metric_id: row[metric_id] for metric_id in single
+    }
+    assert figures["conversion_rate"]["interval"] == row["conversion_rate_interval"]
+    assert figures[CTR]["ctr_basis"] == row["ctr_basis"]
 
 
 def test_a_lead_of_somebody_who_never_wrote_does_not_lift_the_rate_above_one(tmp_path) -> None:
@@ -139,7 +156,7 @@ def test_text_shows_new_points_and_percent(
     # 1 lead against none; a bounce rate of 1 in 4 against 1 in 2.
     assert lines["Leads"][-1].strip() == "new"
     assert "−25 points, −50%" in " ".join(lines["Bounce rate"])
-    assert "of mixed" in " ".join(lines["CTA click-through rate"])
+    assert "of impressions, or sessions with a view where a capsule sends none" in " ".join(lines[CTR_LABEL])
     assert "95% between" in " ".join(lines["Conversion rate"])
 
 
