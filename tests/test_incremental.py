@@ -28,6 +28,7 @@ from orchestration.settings import Settings, load_settings
 from orchestration.state_folder import create_state_folders
 from orchestration.warehouse import open_warehouse, writer_lock
 from tests.compiled_models import CompiledModels, compile_models
+from tests.growth import Touched, touched_by_a_batch
 from tests.recount import accepted_events, exact_figures
 
 CASES: Final = int(os.environ.get("INCREMENTAL_CASES", "25"))
@@ -430,3 +431,51 @@ def test_a_batch_asks_about_the_rows_it_touched_until_they_are_right(
             connection.execute("insert into raw.events select * from once")
         outcome = build(by_dbt)
         assert (outcome.failures, outcome.is_good, outcome.is_full_refresh) == ({}, True, False)
+
+
+# Built whole: a row a capsule, an item.
+WHOLE = {"dim_capsules", "dim_content", "content_status"}
+
+
+@pytest.fixture(scope="module")
+def touched(compiled: CompiledModels, tmp_path_factory: pytest.TempPathFactory) -> tuple[Touched, Touched]:
+    """What 2,000 events touch after 45 days of 440 events, and after eight times as many days."""
+    folder = tmp_path_factory.mktemp("growth")
+    short = touched_by_a_batch(compiled, folder / "warehouse.duckdb", 20_000, 45, 2_000)
+    (folder / "warehouse.duckdb").unlink()
+    return short, touched_by_a_batch(compiled, folder / "warehouse.duckdb", 160_000, 360, 2_000)
+
+
+def test_a_batch_writes_as_many_rows_after_a_history_eight_times_as_long(
+    touched: tuple[Touched, Touched],
+) -> None:
+    short, long = touched
+    assert sum(short.written.values()) > 10_000
+    growing = {
+        name: (short.written[name], rows)
+        for name, rows in long.written.items()
+        if rows > 1.5 * short.written[name] + 50
+    }
+    assert growing.keys() <= WHOLE, growing
+
+
+# These look through some columns of a whole table to find what they renew: of `fct_sessions`, which lies by
+# capsule for the pages, or of their own; those that read all events are named first. To be fewer.
+READS_HISTORY = {
+    "content_engagement_daily", "fct_funnel_steps", "fct_video_plays", "session_activity_minutely",
+    "capsule_activity_hourly", "capsule_traffic_daily", "conversation_depth_daily", "conversion_funnel_daily",
+    "dim_ctas", "dim_visitors", "int_touched_histories", "int_touched_sessions", "int_units_compared",
+    "int_visitors_first_seen", "revenue_attribution", "revenue_daily", "search_queries_daily",
+    "fct_custom_event_properties",
+}  # fmt: skip
+
+
+def test_a_batch_reads_no_more_after_a_history_eight_times_as_long(
+    touched: tuple[Touched, Touched],
+) -> None:
+    short, long = touched
+    assert sum(short.read.values()) > 100_000
+    growing = {
+        name: (short.read[name], rows) for name, rows in long.read.items() if rows > 4.5 * short.read[name]
+    }
+    assert growing.keys() <= READS_HISTORY | WHOLE, growing

@@ -1,16 +1,15 @@
 """A history written straight into `raw.events`, for tests that count what a batch touches.
 
-Why it exists: 160,000 events in a second, where landing them takes a minute. What is measured by the clock
-stands on a year that was landed (`homes.py`).
+Why it exists: it writes a hundred thousand events in a second; landing them takes a minute. What is measured
+by the clock stands on a year that was landed (`homes.py`).
 """
 
 from datetime import datetime, timedelta
 
-from orchestration.settings import Settings
-from orchestration.warehouse import open_warehouse, writer_lock
+import duckdb
 
 EVENTS_A_SESSION = 8
-DAYS = 365
+DAY_MS = 86_400_000
 
 # A session is drawn from the hash of its number, an event from that of its session and place: the same rows
 # every time, without a table of random numbers.
@@ -22,10 +21,10 @@ with sessions as (
         'capsule-' || lpad(cast(
             cast(floor(100 * pow((draw(session_number, 0, 1) % 10007) / 10007.0, 2)) as bigint) as varchar
         ), 3, '0') as capsule_id,
-        session_number * cast({span_ms} as bigint) // {session_count} as started_ms,
+        {started_ms} as started_ms,
         1 + draw(session_number, 0, 2) % {most_events} as event_count,
         draw(session_number, 0, 3) % 10 as tier,
-        draw(session_number, 0, 4) % ({session_count} // 4 + 1) as person
+        draw(session_number, 0, 4) % ({known_sessions} // 4 + 1) as person
     from (select unnest(range({first_session}, {last_session})) as session_number)
 ),
 
@@ -40,7 +39,7 @@ drawn as (
     select
         *,
         case when place = 0 then 0 else 5 + draw(session_number, place, 9) % 20 end as kind,
-        epoch_ms(started_ms + {first_ms} + place * 20000 + draw(session_number, place, 1) % 15000)
+        epoch_ms(started_ms + place * 20000 + draw(session_number, place, 1) % 15000)
             as occurred_at
     from events
 )
@@ -107,43 +106,67 @@ order by event_date, capsule_id, occurred_at, event_key
 """
 
 
-def write_history(settings: Settings, event_count: int, now: datetime) -> int:
-    """Fills `raw` as the batches of a year would have; returns the number of events."""
+def write_history(
+    connection: duckdb.DuckDBPyConnection, event_count: int, now: datetime, day_count: int
+) -> None:
+    """Fills `raw` as the batches of so many days would have."""
     session_count = event_count // EVENTS_A_SESSION
-    first = now - timedelta(days=DAYS)
-    with writer_lock(settings), open_warehouse(settings) as connection:
-        connection.execute(
-            """create temp macro draw(session_number, place, salt)
-            as cast(hash(session_number * 1000003 + place * 1009 + salt) >> 1 as bigint)"""
+    first = now - timedelta(days=day_count)
+    started = f"session_number * {day_count * DAY_MS} // {session_count} + {_ms(first)}"
+    _insert(connection, 0, session_count, known_sessions=session_count, started=started)
+    connection.execute(
+        """insert into raw.load_batches
+        select batch_id, max(occurred_at), 1, count(*), max(occurred_at)
+        from raw.events group by batch_id"""
+    )
+    connection.execute(
+        """insert into raw.event_files
+            (file_id, batch_id, file_kind, file_name, content_hash, status, byte_count, received_count,
+            accepted_count, duplicate_count, rejected_count, suppressed_count, loaded_at)
+        select 1, max(batch_id), 'events', 'history.ndjson', 'history', 'loaded', 0, count(*), count(*),
+            0, 0, 0, max(occurred_at) from raw.events"""
+    )
+    connection.execute(
+        """insert into raw.event_file_counts
+        select 1, max(batch_id), capsule_id, count(*), count(*), 0, 0, 0, max(occurred_at)
+        from raw.events group by capsule_id"""
+    )
+
+
+def add_batch(connection: duckdb.DuckDBPyConnection, event_count: int, now: datetime) -> None:
+    """One more batch: sessions of the last two hours, of people who were there, one in fifty days late."""
+    row = connection.execute("select max(batch_id), max(line_number) // 64 + 1 from raw.events").fetchone()
+    assert row is not None
+    batch, first = row[0] + 1, row[1]
+    late = f"case when session_number % 50 = 0 then 1 + session_number % 40 else 0 end * {DAY_MS}"
+    started = f"{_ms(now)} - 7200000 + draw(session_number, 0, 8) % 6600000 - {late}"
+    last = first + event_count // EVENTS_A_SESSION
+    _insert(connection, first, last, known_sessions=first, started=started)
+    connection.execute("update raw.events set batch_id = ? where line_number >= ? * 64", [batch, first])
+    connection.execute(
+        "insert into raw.load_batches"
+        " select ?, ?, 1, count(*), max(occurred_at) from raw.events where batch_id = ?",
+        [batch, now, batch],
+    )
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection, first: int, last: int, *, known_sessions: int, started: str
+) -> None:
+    connection.execute(
+        """create or replace temp macro draw(session_number, place, salt)
+        as cast(hash(session_number * 1000003 + place * 1009 + salt) >> 1 as bigint)"""
+    )
+    connection.execute(
+        HISTORY.format(
+            first_session=first,
+            last_session=last,
+            known_sessions=known_sessions,
+            started_ms=started,
+            most_events=2 * EVENTS_A_SESSION - 1,
         )
-        for start in range(0, session_count, 250_000):
-            connection.execute(
-                HISTORY.format(
-                    first_session=start,
-                    last_session=min(start + 250_000, session_count),
-                    session_count=session_count,
-                    most_events=2 * EVENTS_A_SESSION - 1,
-                    span_ms=DAYS * 86_400_000,
-                    first_ms=int(first.timestamp() * 1000),
-                )
-            )
-        connection.execute(
-            """insert into raw.load_batches
-            select batch_id, max(occurred_at), 1, count(*), max(occurred_at)
-            from raw.events group by batch_id"""
-        )
-        connection.execute(
-            """insert into raw.event_files
-                (file_id, batch_id, file_kind, file_name, content_hash, status, byte_count, received_count,
-                accepted_count, duplicate_count, rejected_count, suppressed_count, loaded_at)
-            select 1, max(batch_id), 'events', 'history.ndjson', 'history', 'loaded', 0, count(*), count(*),
-                0, 0, 0, max(occurred_at) from raw.events"""
-        )
-        connection.execute(
-            """insert into raw.event_file_counts
-            select 1, max(batch_id), capsule_id, count(*), count(*), 0, 0, 0, max(occurred_at)
-            from raw.events group by capsule_id"""
-        )
-        connection.execute("checkpoint")
-        row = connection.execute("select count(*) from raw.events").fetchone()
-    return int(row[0]) if row else 0
+    )
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
