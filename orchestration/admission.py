@@ -37,6 +37,7 @@ InvalidReason = Literal[
     "timestamp_too_old",
     "custom_without_name",
     "id_conflict",
+    "unexpected_error",
 ]
 RejectionReason = UnreadableReason | InvalidReason
 REJECTION_REASONS: Final[tuple[str, ...]] = (*get_args(UnreadableReason), *get_args(InvalidReason))
@@ -108,8 +109,17 @@ Outcome = Accepted | Rejected | Suppressed
 def admit_line(line: bytes, rules: AdmissionRules) -> Outcome:
     """Decides one line (without its line end, not blank).
 
-    Raises nothing: whatever is wrong with the line is the reason of a `Rejected`.
+    Whatever is wrong with the line is the reason of a `Rejected`; raises only for what this machine lacks.
     """
+    try:
+        return _admit_line(line, rules)
+    except (MemoryError, OSError):
+        raise
+    except Exception:  # noqa: BLE001 (a mistake of ours about one line must never cost another)
+        return _rejected("unexpected_error", line)
+
+
+def _admit_line(line: bytes, rules: AdmissionRules) -> Outcome:
     parsed = parse_line(line, rules.limits)
     if isinstance(parsed, Unreadable):
         return _rejected(parsed.reason, line, parsed.key if parsed.key in _EXCERPT_WORDS else None)

@@ -10,6 +10,7 @@ between keys, nulls, escapes) are spelled anew by the strict reader first, when 
 both ways to the same outcomes on generated dirty files, and to each of the guards.
 """
 
+import logging
 from datetime import datetime
 from typing import Any, Final
 
@@ -39,6 +40,8 @@ SMALLEST_TABLE: Final = 400
 _TEACHERS: Final = 200
 _DAY_MILLISECONDS: Final = 86_400_000
 
+_LOG: Final = logging.getLogger(__name__)
+
 Places = npt.NDArray[np.int64]
 
 
@@ -56,26 +59,38 @@ class BlockAdmission:
     def admit(self, block: LineBlock) -> pa.Table:
         """A table of `ADMITTED_SCHEMA`: what is sealed of each line that is not blank, in no order."""
         lines = _Lines(block.data)
+        try:
+            tables, others = self._by_column(lines, block.first_number)
+        except (MemoryError, OSError, duckdb.OutOfMemoryException):
+            raise
+        except Exception as error:  # noqa: BLE001 (a mistake of ours about one line must never cost another)
+            kind, first = type(error).__name__, block.first_number
+            _LOG.warning("The lines from %s on are admitted one by one, because of a %s", first, kind)
+            tables, others = [], lines.filled()
+        outcomes = []
+        for at in others.tolist():
+            if text := lines.text(at):
+                outcomes.append((block.first_number + at, admit_line(text, self._rules)))
+        return pa.concat_tables([*tables, outcomes_table(outcomes)])
+
+    def _by_column(self, lines: "_Lines", first_number: int) -> tuple[list[pa.Table], Places]:
+        """The events that are read by column, and the places of all other lines."""
         others = lines.filled()
         tables = []
         if len(others) >= SMALLEST_TABLE and not self._is_respelling:
             if not self._leaves.keys.keys:
                 self._learn(lines, others)
             plain = lines.plain(others, self._rules.limits.line_bytes)
-            table, read = self._read(lines.table(plain), plain, block.first_number)
+            table, read = self._read(lines.table(plain), plain, first_number)
             tables.append(table)
             # Most lines of a file are spelled alike.
             self._is_respelling = 2 * len(read) < len(others)
             others = np.setdiff1d(others, read, assume_unique=True)
         if len(others) >= SMALLEST_TABLE:
-            table, read = self._read_respelled(lines, others, block.first_number)
+            table, read = self._read_respelled(lines, others, first_number)
             tables.append(table)
             others = np.setdiff1d(others, read, assume_unique=True)
-        outcomes = []
-        for at in others.tolist():
-            if text := lines.text(at):
-                outcomes.append((block.first_number + at, admit_line(text, self._rules)))
-        return pa.concat_tables([*tables, outcomes_table(outcomes)])
+        return tables, others
 
     def _learn(self, lines: "_Lines", places: Places) -> None:
         for at in places[:_TEACHERS].tolist():

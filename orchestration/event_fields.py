@@ -8,7 +8,7 @@ Not here: the event's own identity and validity (`admission.py`).
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 from orchestration.event_properties import MAX_TEXT_CHARACTERS, properties
@@ -19,6 +19,8 @@ from orchestration.user_agents import parse_user_agent
 MAX_ID_CHARACTERS: Final = 256
 _AMOUNT_LIMIT: Final = Decimal(10) ** 12
 _CURRENCY: Final = re.compile(r"[A-Za-z]{3}")
+# Python also reads 1_000, digits of other scripts and powers whose number would fill the memory.
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _BARE_NAME: Final = re.compile(r"[\w. -]+(?::\d+)?")
 _SNAKE: Final = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
@@ -164,10 +166,9 @@ def _public_id(value: Any, name: str) -> str | None:
 def _number(low: float, high: float) -> Callable[[Any, str], float | None]:
     def read(value: Any, name: str) -> float | None:
         if isinstance(value, str):
-            try:
-                value = float(value)
-            except ValueError:
+            if not _NUMBER.fullmatch(value.strip()):
                 return None
+            value = float(value)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
             return None
         return float(value)
@@ -335,13 +336,11 @@ def amount_of(value: Any) -> Decimal | None:
     """Money with four decimals; null when it cannot be read ("1,234.50" could be two amounts)."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
-    try:
-        amount = Decimal(str(value).strip())
-        if not amount.is_finite() or abs(amount) >= _AMOUNT_LIMIT:
-            return None
-        return amount.quantize(Decimal("0.0001"))
-    except InvalidOperation:
+    text = str(value).strip()
+    if not _NUMBER.fullmatch(text):
         return None
+    amount = Decimal(text)
+    return amount.quantize(Decimal("0.0001")) if abs(amount) < _AMOUNT_LIMIT else None
 
 
 def currency_of(value: Any) -> str | None:

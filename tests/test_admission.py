@@ -105,8 +105,25 @@ def test_a_bad_line_is_rejected_by_name(
 
 def test_every_reason_of_admission_has_a_case() -> None:
     tested = {reason for _, _, reason, _ in REJECTED}
-    # Decided over all lines of a batch: tests/test_raw_events.py.
-    assert tested | {"id_conflict"} == set(REJECTION_REASONS)
+    # Decided over all lines of a batch (tests/test_raw_events.py), and what nobody foresees.
+    assert tested | {"id_conflict", "unexpected_error"} == set(REJECTION_REASONS)
+
+
+def test_a_mistake_of_ours_about_a_line_rejects_that_line_alone(
+    rules: AdmissionRules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mistaken(value: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("orchestration.event_fields.amount_of", mistaken)
+    outcome = admit_line(line(event("conversion", userId="jane")), rules)
+    assert isinstance(outcome, Rejected)
+    assert outcome.reason == "unexpected_error"
+    assert "jane" not in outcome.excerpt
+    # What this machine lacks is nothing of the line.
+    monkeypatch.setattr("orchestration.event_fields.amount_of", lambda value: bytearray(1 << 62))
+    with pytest.raises(MemoryError):
+        admit_line(line(event("conversion")), rules)
 
 
 @pytest.mark.parametrize(
@@ -209,11 +226,18 @@ def test_the_daily_identity_needs_a_salt_of_the_events_day(rules: AdmissionRules
 
 
 def test_an_amount_that_cannot_be_read_leaves_the_conversion_without_a_value(rules: AdmissionRules) -> None:
-    readable = {"19.9": "19.9000", -5: "-5.0000", 0.1: "0.1000", "1e3": "1000.0000"}
+    readable = {
+        "19.9": "19.9000", -5: "-5.0000", 0.1: "0.1000", "1e3": "1000.0000", " 12. ": "12.0000",
+        "+.5": "0.5000", 999_999_999_999: "999999999999.0000", 1e-300: "0.0000",
+    }  # fmt: skip
     for sent, amount in readable.items():
         kept = accepted(event("conversion", metadata={"value": sent, "currency": "eur"}), rules)
         assert (str(kept["amount"]), kept["currency"]) == (amount, "EUR")
-    for sent in ("1,234.50", "free", True, [1], "NaN", 1e300):
+    unreadable = (
+        "1,234.50", "free", True, [1], "NaN", 1e300, "1e999999999", "-1e999999", "1_000", "\u0661\u0662",
+        "12,50", "12 EUR", "0x10", "1 000", "12\0", "", 10**12, "9" * 5000,
+    )  # fmt: skip
+    for sent in unreadable:
         assert accepted(event("conversion", metadata={"value": sent}), rules)["amount"] is None
 
 
@@ -232,6 +256,11 @@ def test_unknown_scalars_are_kept_as_masked_properties(rules: AdmissionRules) ->
     assert json.loads(kept["properties"]) == {
         "plan": "pro", "note": "mail [masked]", "count": 3, "lat": 48.9, "path": "/a",
     }  # fmt: skip
+
+
+def test_letters_that_only_look_like_those_of_an_account_are_no_mistake(rules: AdmissionRules) -> None:
+    kelvins = "\u212a\u212a\u0660\u0660" + "\u212a" * 8
+    assert accepted(event(metadata={"topic": kelvins}), rules)["topic"] == kelvins
 
 
 def test_an_excerpt_shows_the_shape_and_no_value() -> None:

@@ -9,6 +9,7 @@ import pytest
 from orchestration.admission import Accepted, AdmissionRules, Rejected, Suppressed, admit_line
 from orchestration.admission_workers import admitted_blocks
 from orchestration.column_admission import BlockAdmission
+from orchestration.event_fields import amount_of
 from orchestration.limits import Limits
 from orchestration.line_blocks import LineBlock, cut_into_blocks
 from orchestration.opt_outs import OptOuts
@@ -192,6 +193,22 @@ def test_limits_hold_by_column_too(limits: dict[str, int], rules: AdmissionRules
         rows = by_columns_of(block, admission)
         assert rows == line_by_line(block, within)
     assert [row["outcome"] for row in rows].count("rejected") == 1
+
+
+def test_a_mistake_of_ours_about_one_value_costs_that_line_only(
+    rules: AdmissionRules, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def mistaken(value: Any) -> Any:
+        return 1 // (value != 13) and amount_of(value)
+
+    monkeypatch.setattr("orchestration.event_fields.amount_of", mistaken)
+    monkeypatch.setattr("orchestration.column_rules.amount_of", mistaken)
+    sales = [event("conversion", eventId=f"e{n}", metadata={"value": n}) for n in range(10, 17)]
+    (table,) = admitted_blocks([LineBlock(1, lines(*sales))], rules)
+    rows = sorted(table.to_pylist(), key=lambda row: row["line_number"])
+    assert [row["reason"] for row in rows] == [None] * 3 + ["unexpected_error"] + [None] * 3
+    assert [row["amount"] for row in rows] == [10, 11, 12, None, 14, 15, 16]
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_who_admits_a_block_and_where_it_was_cut_changes_no_row(
