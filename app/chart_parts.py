@@ -7,6 +7,7 @@ another zone does not move them.
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from math import ceil
 from typing import Any, Final
 
 import altair as alt
@@ -25,6 +26,8 @@ BAR_SIZE: Final = 19
 BARS_MARGIN: Final = 28
 # A bar takes at most this many times its step: one lonely bar stays near its heading.
 MOST_SPREAD: Final = 3
+# Of an axis over time; a narrow one leaves out every other one.
+MOST_LABELS: Final = 12
 
 # The theme colours no text marks (they stay black on dark), so values take its first category colour.
 VALUE_COLOUR: Final = alt.Color("tone:N", legend=None, scale=alt.Scale(domain=["value"]))
@@ -58,16 +61,22 @@ def axis_format(unit: Unit) -> dict[str, Any]:
     return whole | {"labelExpr": "datum.value >= 1000 ? format(datum.value, '.3~s') : datum.label"}
 
 
-def time_axis(grain: str, count: int) -> alt.X:
+def time_axis(grain: str, starts: Sequence[date]) -> alt.X:
+    """Labels at even distances from the first bucket on; Vega's own begin anew at every month."""
     wanted = {"month": "%b %Y", "week": "%-d %b", "day": "%-d %b", "hour": "%H:%M"}[grain]
     return alt.X(
         "start:T",
         axis=alt.Axis(
             title=None, format=wanted, grid=False, labelFlush=True, labelOverlap="greedy",
-            tickCount=min(count, 12), labelPadding=6, labelSeparation=10,
-            labelBound=True, ticks=False,
+            values=[_instant(start) for start in starts[:: ceil(len(starts) / MOST_LABELS)]],
+            labelPadding=6, labelSeparation=10, labelBound=True, ticks=False,
         ),
     )  # fmt: skip
+
+
+def _instant(start: date) -> alt.DateTime:
+    hour = start.hour if isinstance(start, datetime) else 0
+    return alt.DateTime(year=start.year, month=start.month, date=start.day, hours=hour)
 
 
 def value_axis(field: str, unit: Unit) -> alt.Y:

@@ -65,17 +65,25 @@ def content_heatmap(rows: Sequence[Row], order: Sequence[str]) -> Chart:
             x=alt.X(
                 "short:O",
                 sort=None,
-                axis=alt.Axis(title=None, labelAngle=0, ticks=False, domain=False, labelOverlap="greedy"),
+                # A label that juts out on the right would push the last column off a phone.
+                axis=alt.Axis(
+                    title=None,
+                    labelAngle=0,
+                    ticks=False,
+                    domain=False,
+                    labelOverlap="greedy",
+                    labelBound=True,
+                ),
             ),
             y=alt.Y(
                 "item:N",
                 sort=list(order),
-                axis=alt.Axis(title=None, ticks=False, domain=False, labelLimit=170, labelFlush=False),
+                axis=alt.Axis(title=None, ticks=False, domain=False, labelLimit=140, labelFlush=False),
             ),
             color=alt.Color(
                 "access_count:Q",
                 scale=alt.Scale(domainMin=0),
-                legend=alt.Legend(title="Accesses", orient="top", gradientLength=160, format=".3~r"),
+                legend=alt.Legend(title="Accesses", orient="top", gradientLength=100, format=".3~r"),
             ),
             tooltip=[
                 alt.Tooltip("item:N", title="Content item"),

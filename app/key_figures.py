@@ -32,6 +32,8 @@ from app.view import View, current_view, filter_by
 
 # Two cards fit beside each other on a phone of 390 pixels.
 CARD_WIDTH: Final = 150
+# What is long (money) or stands in a card of its own (which takes room) has a row of a phone to itself.
+WIDE_CARD: Final = 200
 # Below it two pairs of cards stand under each other: never three in a row and one alone below.
 PAIR_WIDTH: Final = 420
 # A smaller change, in percent of the earlier value, is no verdict: it keeps the grey of the text around it.
@@ -39,7 +41,7 @@ TRIVIAL_CHANGE: Final = 2.0
 CURRENCIES_SHOWN: Final = 4
 
 
-def key_figures(view: View, metric_ids: Sequence[str], columns: int = 4) -> None:
+def key_figures(view: View, metric_ids: Sequence[str], card_width: int = CARD_WIDTH) -> None:
     """A wall of cards, one per metric; revenue becomes one per currency."""
     found = ask(compare, view.publication, view.selection, view.comparing, tuple(metric_ids))
     grain = grain_of(view.selection)
@@ -48,7 +50,7 @@ def key_figures(view: View, metric_ids: Sequence[str], columns: int = 4) -> None
     # The bucket that is not over yet would always end the sparkline with a fall.
     whole = whole[:-1] if view.earlier.is_so_far and len(whole) > 3 else whole
     single = [METRICS_BY_ID[name] for name in metric_ids if METRICS_BY_ID[name].unit != "money"]
-    for metric, cell in zip(single, card_wall(len(single), columns), strict=True):
+    for metric, cell in zip(single, card_wall(len(single), card_width), strict=True):
         change = found.figures[metric.id]
         history = [row[metric.id] for row in whole]
         before = value_text(change.previous, metric.unit)
@@ -58,19 +60,19 @@ def key_figures(view: View, metric_ids: Sequence[str], columns: int = 4) -> None
         _revenue_cards(view, found, whole)
 
 
-def card_wall(count: int, columns: int = 4) -> Iterator[Any]:
+def card_wall(count: int, card_width: int = CARD_WIDTH) -> Iterator[Any]:
     """A place for each of `count` cards: four in a row on a desk, two where four do not fit."""
-    pairs = st.grid(columns // 2, min_column_width=PAIR_WIDTH)
+    pairs = st.grid(2, min_column_width=PAIR_WIDTH)
     for number in range(count):
         if number % 2 == 0:
-            pair = pairs.grid(2, min_column_width=CARD_WIDTH, height="stretch")
+            pair = pairs.grid(2, min_column_width=card_width, height="stretch")
         yield pair
 
 
 def _revenue_cards(view: View, found: Comparison, rows: Sequence[Mapping[str, Any]]) -> None:
     """A row of its own: one card per currency, the largest first, never added up."""
     largest = sorted(found.revenue, key=lambda name: -abs(found.revenue[name].value or 0))
-    with st.grid(min(len(largest), CURRENCIES_SHOWN), min_column_width=CARD_WIDTH):
+    with st.grid(min(len(largest), CURRENCIES_SHOWN), min_column_width=WIDE_CARD):
         for currency in largest[:CURRENCIES_SHOWN]:
             change = found.revenue[currency]
             history = [row["revenue"].get(currency, 0.0) for row in rows]
@@ -85,7 +87,7 @@ def _card(
     known = [value for value in history if value is not None]
     is_compared = view.comparing != "none" and change.previous is not None
     st.metric(
-        escape_markdown(metric.label),
+        escape_markdown(metric.on_card or metric.label),
         escape_markdown(text),
         delta_text(change, metric) if is_compared else _no_change_text(view, change),
         # The sparkline takes this colour: it shows a course, not a verdict.

@@ -31,7 +31,10 @@ Direction = Literal["up", "down", "neutral"]
 
 @dataclass(frozen=True)
 class Metric:
-    """A published figure; `revenue`, per currency, has a query of its own and no measure."""
+    """A published figure; `revenue`, per currency, has a query of its own and no measure.
+
+    `on_card` is its name where a label would not fit: a card on a phone shows about 20 letters of it.
+    """
 
     id: str
     label: str
@@ -39,6 +42,7 @@ class Metric:
     good: Direction
     definition: str
     measure: Measure | None
+    on_card: str = ""
 
 
 METRICS: Final[tuple[Metric, ...]] = (
@@ -94,11 +98,13 @@ METRICS: Final[tuple[Metric, ...]] = (
         "session_seconds_avg", "Average session duration", "seconds", "up",
         "Last minus first event of a session, on average. Sessions of one event count with 0.",
         session_figure("avg(session_seconds)"),
+        on_card="Average session",
     ),
     Metric(
         "session_seconds_median", "Median session duration", "seconds", "up",
         "Half of the sessions are at least this long, from first to last event.",
         session_figure(percentile(0.5, "session_seconds")),
+        on_card="Median session",
     ),
     Metric(
         "session_seconds_p90", "Session duration, 90th percentile", "seconds", "up",
@@ -173,6 +179,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "turns_per_conversation_avg", "Turns per conversation", "number", "up",
         "Messages written by the person, on average over the sessions with at least one turn.",
         session_figure("avg(turn_count) filter (where turn_count > 0)"),
+        on_card="Conversation turns",
     ),
     Metric(
         "turns_per_conversation_median", "Median turns per conversation", "number", "up",
@@ -242,6 +249,7 @@ METRICS: Final[tuple[Metric, ...]] = (
             ratio("sum(zero_result_search_count)", "sum(search_count)"),
             is_additive=False,
         ),
+        on_card="Empty searches",
     ),
     Metric(
         "followed_search_rate", "Searches that led to content", "rate", "up",
@@ -323,6 +331,7 @@ METRICS: Final[tuple[Metric, ...]] = (
         "From the start of the converting session to the visitor's first conversion of the "
         "chosen range.",
         first_conversions(percentile(0.5, "seconds_from_session_start")),
+        on_card="Time to conversion",
     ),
     Metric(
         "seconds_to_conversion_p75", "Time to conversion, 75th percentile", "seconds", "down",

@@ -13,8 +13,10 @@ from typing import Any, Final
 
 import anyio
 import streamlit as st
+from starlette.middleware import Middleware
 
 from app.access import listening_problem
+from app.front_door import FrontDoor
 from app.login import login_state
 from app.warm_up import draw_unchecked, keep_warm, warm_libraries
 from orchestration.settings import SettingsError, load_settings
@@ -49,4 +51,4 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
         yield
 
 
-app: Final = st.App("streamlit_app.py", lifespan=lifespan)
+app: Final = st.App("streamlit_app.py", lifespan=lifespan, middleware=[Middleware(FrontDoor)])

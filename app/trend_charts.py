@@ -7,7 +7,7 @@ Not here: Streamlit, queries, words about what a chart shows (the pages' `alt`).
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import altair as alt
 
@@ -26,6 +26,8 @@ from app.chart_parts import (
 )
 from app.format import bucket_text, value_text
 from app.metrics import Metric
+
+LOW_SHARE: Final = 0.15
 
 
 def trend_points(
@@ -82,7 +84,7 @@ def _matched(rows: Sequence[Row], earlier_rows: Sequence[Row], grain: str) -> li
 def trend(points: Sequence[Row], metric: Metric, grain: str) -> Chart:
     """The metric over time, the earlier period dashed behind it; an unfinished end is a point by itself."""
     has_earlier = any(point["earlier"] is not None for point in points)
-    base = alt.Chart(values(points)).encode(x=time_axis(grain, len(points)))
+    base = alt.Chart(values(points)).encode(x=time_axis(grain, [point["start"] for point in points]))
     value = value_axis("value", metric.unit)
     hover = alt.selection_point(
         name="hover", on="pointerover", clear="pointerout", nearest=True, encodings=["x"], empty=False
@@ -110,7 +112,8 @@ def trend(points: Sequence[Row], metric: Metric, grain: str) -> Chart:
         unfinished = base.transform_filter("!datum.is_complete")
         layers += [
             unfinished.mark_point(size=60, filled=False, strokeWidth=2, opacity=1).encode(y=value),
-            unfinished.mark_text(align="right", dx=-9, fontSize=12).encode(
+            # Below the point, where the line before it does not come: it fell, as it is not over.
+            unfinished.mark_text(align="right", dx=6, dy=-14 if _is_low(points) else 14, fontSize=12).encode(
                 y=value, text="note:N", color=VALUE_COLOUR
             ),
         ]
@@ -125,6 +128,12 @@ def trend(points: Sequence[Row], metric: Metric, grain: str) -> Chart:
     return alt.layer(*layers).properties(height=TREND_HEIGHT)
 
 
+def _is_low(points: Sequence[Row]) -> bool:
+    """Whether the last point lies so near the axis that nothing can be written below it."""
+    highest = max((point[name] or 0 for point in points for name in ("value", "earlier")), default=0)
+    return (points[-1]["value"] or 0) < LOW_SHARE * highest
+
+
 def parts_over_time(rows: Sequence[Row], group: str, value: str, order: Sequence[str], grain: str) -> Chart:
     """Parts of a total over time, stacked in a fixed order with a legend above."""
     shown = [{**row, "label": bucket_text(row["start"], grain)} for row in rows]
@@ -132,7 +141,7 @@ def parts_over_time(rows: Sequence[Row], group: str, value: str, order: Sequence
         alt.Chart(values(shown))
         .mark_area(opacity=0.85, line=False)
         .encode(
-            x=time_axis(grain, len({row["start"] for row in rows})),
+            x=time_axis(grain, sorted({row["start"] for row in rows})),
             y=value_axis(value, "count"),
             color=_parts_colour(group, order),
             order=alt.Order("rank:Q"),

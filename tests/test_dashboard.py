@@ -110,7 +110,7 @@ def test_the_overview_shows_the_week_beside_the_one_before(home) -> None:
     assert found["Sessions"] == ("4", "+100%")
     assert found["Engagement rate"] == ("75.0%", "+25 points")
     assert found["Conversations"] == ("2", "+100%")
-    assert found["Turns per conversation"] == ("2.00", "no change")
+    assert found["Conversation turns"] == ("2.00", "no change")
     assert found["Time on capsule"] == ("1 min 2 s", "+25%")
     assert found["Conversion rate"] == ("66.7%", "+66.7 points")
 
@@ -121,7 +121,7 @@ def test_figures_of_conversions_include_revenue_by_currency(home) -> None:
     revenue = [metric.value for metric in app.metric if metric.label == "Revenue"]
     assert revenue == ["49.90 EUR", "10.00 USD"]
     assert figures(app)["Leads"] == ("1", "new")
-    assert figures(app)["Median time to conversion"][0] == "10 min"
+    assert figures(app)["Time to conversion"][0] == "10 min"
 
 
 def test_fewer_bounces_are_shown_as_good(home) -> None:

@@ -60,3 +60,18 @@ def test_no_line_leads_to_a_day_that_is_not_over(is_so_far) -> None:
     assert {layer["transform"][0]["filter"] for layer in lines} == {"datum.is_complete"}
     named = [layer for layer in layers if layer["mark"]["type"] == "text"]
     assert len(named) == is_so_far
+
+
+@pytest.mark.parametrize(("last", "distance"), [(1, 14), (0, -14)])
+def test_the_word_of_an_unfinished_point_is_below_it_unless_the_axis_is(last: int, distance: int) -> None:
+    layers = trend(trend_points(days(date(2026, 3, 2), [5, 6, last]), [], VIEWS, "day", True), VIEWS, "day")
+    (word,) = [layer for layer in layers.to_dict()["layer"] if layer["mark"]["type"] == "text"]
+    assert word["mark"]["dy"] == distance
+
+
+def test_labels_of_time_lie_at_even_distances_from_the_first_day() -> None:
+    points = trend_points(days(date(2026, 10, 27), list(range(30))), [], VIEWS, "day", is_so_far=False)
+    axis = trend(points, VIEWS, "day").to_dict()["layer"][0]["encoding"]["x"]["axis"]
+    # Thirty days, twelve labels at most: every third day.
+    labelled = [date(one["year"], one["month"], one["date"]) for one in axis["values"]]
+    assert labelled == [date(2026, 10, 27) + timedelta(days=3 * n) for n in range(10)]

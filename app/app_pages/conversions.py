@@ -9,6 +9,7 @@ from app.conversion_figures import MODEL_NAMES, MODELS, conversion_rates, funnel
 from app.format import duration_text, name_text, rate_text
 from app.guards import explain_missing, explain_no_events, unfiltered_note
 from app.key_figures import (
+    WIDE_CARD,
     card,
     key_figures,
     trend_chart,
@@ -114,7 +115,7 @@ with st.grid(2, min_column_width=320):
 with card(
     "Time to the first conversion", "From the start of the session, and from the first touch.", ["over_time"]
 ):
-    key_figures(view, TIMES)
+    key_figures(view, TIMES, WIDE_CARD)
 
 with card(
     "Revenue by channel",

@@ -22,7 +22,7 @@ from app.check_results import check_rows, last_checks
 from app.consent import consent_by_capsule, consent_shares
 from app.format import count_text, counted, day_text, name_text, rate_text
 from app.guards import explain_missing
-from app.key_figures import card, ranking_rows
+from app.key_figures import card, card_wall, ranking_rows
 from app.trend_charts import parts_by_day
 from app.view import current_view
 from orchestration.settings import load_settings
@@ -56,13 +56,16 @@ st.caption(
 
 totals = ask(load_totals, view.publication)
 if totals:
-    with st.grid(5, min_column_width=150):
-        for fate in ("received", *FATES):
+    # The sum beside its four parts; on a phone above them.
+    whole, parts = st.columns([1, 4])
+    whole.metric("Lines received", count_text(totals["received"]), border=True, height="stretch")
+    with parts:
+        for fate, cell in zip(FATES, card_wall(len(FATES)), strict=True):
             share = totals[fate] / totals["received"] if totals["received"] else None
-            st.metric(
+            cell.metric(
                 f"Lines {fate}",
                 count_text(totals[fate]),
-                None if fate == "received" else rate_text(share),
+                rate_text(share),
                 delta_color="off",
                 delta_arrow="off",
                 border=True,

@@ -17,7 +17,7 @@ from app.custom_event_figures import custom_events, event_properties
 from app.format import name_text, number_text, rate_text
 from app.guards import explain_missing, explain_no_events, unfiltered_note
 from app.heatmaps import content_heatmap, weekday_heatmap
-from app.key_figures import card, key_figures
+from app.key_figures import WIDE_CARD, card, key_figures
 from app.tabs import FIGURES
 from app.view import current_view
 
@@ -168,4 +168,4 @@ with card(
     )
 
 with card("Who comes back", downloads=["over_time"]):
-    key_figures(view, RETURNING)
+    key_figures(view, RETURNING, WIDE_CARD)

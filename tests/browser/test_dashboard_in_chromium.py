@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,12 +67,15 @@ class Visit:
 
 
 @contextmanager
-def running_dashboard(home: Path) -> Iterator[str]:
-    """A dashboard of its own over `home`; yields its address."""
+def running_dashboard(
+    home: Path, options_at: Callable[[str], list[str]] = lambda address: []
+) -> Iterator[str]:
+    """A dashboard of its own over `home`; yields its address. Options may need to know that beforehand."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app/server.py"]
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "streamlit", "run", "app/server.py", *options_at(address)]
     with subprocess.Popen(
         [*command, f"--server.port={port}", "--server.fileWatcherType=none"],
         cwd=ROOT,
@@ -81,8 +84,8 @@ def running_dashboard(home: Path) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     ) as process:
         try:
-            _wait_until_healthy(f"http://127.0.0.1:{port}/_stcore/health")
-            yield f"http://127.0.0.1:{port}"
+            _wait_until_healthy(f"{address}/_stcore/health")
+            yield address
         finally:
             process.terminate()
 
