@@ -58,6 +58,7 @@ _EXPECTED: Final = frozenset(
         "JournalDamaged",
         "LandingMissing",
         "MemoryShort",
+        "PersonErased",
         "PublicationMissing",
         "QueryRefused",
         "RecoveryRefused",

@@ -11,8 +11,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from orchestration.erased_originals import Mentions
 from orchestration.journal import make_durable
+from orchestration.mentions import Mentions
 from orchestration.settings import Settings
 from orchestration.warehouse import open_warehouse
 
@@ -60,7 +60,7 @@ def clean_logs(settings: Settings, mentions: Mentions) -> int:
             except FileNotFoundError:
                 # A log of a database that was merged meanwhile.
                 continue
-            if not mentions.within_name(content):
+            if not mentions.within_log(content):
                 continue
             count += 1
             database = _database_of(path, content)
@@ -69,7 +69,7 @@ def clean_logs(settings: Settings, mentions: Mentions) -> int:
             else:
                 with path.open("rb+") as file:
                     file.write(
-                        b"".join(line for line in content.splitlines(True) if not mentions.within_name(line))
+                        b"".join(line for line in content.splitlines(True) if not mentions.within_log(line))
                     )
                     file.truncate()
                     os.fsync(file.fileno())
@@ -97,7 +97,7 @@ def _clean_records(path: Path, mentions: Mentions) -> None:
             gone = [
                 (row[0],)
                 for row in rows
-                if any(mentions.within_name(str(value).encode("utf-8", "replace")) for value in row[1:])
+                if any(mentions.within_log(str(value).encode("utf-8", "replace")) for value in row[1:])
             ]
             connection.executemany(f'delete from "{table}" where rowid = ?', gone)
         connection.commit()

@@ -8,14 +8,12 @@ lines that were rejected. Not here: what is kept for how long (`originals.py`).
 import contextlib
 import gzip
 import io
-import json
 import os
 import re
 import zlib
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,11 +23,10 @@ from orchestration.archive import sealed_path
 from orchestration.erasure_list import ErasureList
 from orchestration.event_files import FileRefused, LandedFile, reason_file
 from orchestration.line_reader import LineReader, open_regular
+from orchestration.mentions import Mentions
 from orchestration.originals import may_be_written_to, originals, remember
 from orchestration.settings import Settings
 
-# A shorter id is a number or a word like others: it is searched for in quotes only.
-_TELLING_CHARACTERS: Final = 6
 _CHUNK: Final = 4 << 20
 # Of a file that can't be read as lines, words are compared with the list: 2 hashes each, so up to a size.
 _WORDS_BYTES: Final = 256 << 20
@@ -38,54 +35,6 @@ _QUOTED: Final = re.compile(rb'"((?:[^"\\]|\\.){1,512})"')
 
 # `open`: somebody has the file open for writing, so it can't be replaced yet.
 Cleaning = Literal["clean", "rewritten", "removed", "open"]
-
-
-class Mentions:
-    """Finds ids as they were sent: as they are, as JSON escapes them, as a URL does.
-
-    In names of files, and in logs, which tell them, an id may be joined to other words: `userId-abc123`. In
-    what people sent it may not: `abc-123` is another one than `abc-123-b`.
-    """
-
-    def __init__(self, ids: Iterable[str]) -> None:
-        patterns = {}
-        joined = {}
-        for one in ids:
-            is_telling = len(one) >= _TELLING_CHARACTERS
-            for form in {
-                one,
-                json.dumps(one)[1:-1],
-                json.dumps(one, ensure_ascii=False)[1:-1],
-                quote(one, ""),
-            }:
-                found = form.encode("utf-8", "surrogatepass")
-                whole = rb"(?<![\w-])%b(?![\w-])" if is_telling else b'"%b"'
-                patterns[found] = whole % re.escape(found)
-                if is_telling:
-                    joined[found] = rb"(?<![^\W_])%b(?![^\W_])" % re.escape(found)
-        # Looking for plain bytes first is a hundred times faster than a pattern without a fixed beginning.
-        self._forms = sorted(patterns)
-        self._pattern = re.compile(b"|".join(patterns[form] for form in self._forms))
-        # The longest first: one id may begin like another.
-        longest_first = sorted(joined, key=len, reverse=True)
-        self._joined = re.compile(b"|".join(joined[form] for form in longest_first)) if joined else None
-
-    def within(self, content: bytes) -> bool:
-        """Whether any id stands in these bytes."""
-        return any(form in content for form in self._forms) and self._pattern.search(content) is not None
-
-    def within_name(self, content: bytes) -> bool:
-        """Whether any id stands in the name of a file, or in a line that may tell one."""
-        if not any(form in content for form in self._forms):
-            return False
-        return self.within(content) or bool(self._joined and self._joined.search(content))
-
-    def name_without(self, name: bytes) -> bytes:
-        """A name with every id replaced."""
-        if not self._forms:
-            return name
-        name = self._pattern.sub(b"erased", name)
-        return self._joined.sub(b"erased", name) if self._joined else name
 
 
 def clean_originals(settings: Settings, mentions: Mentions) -> dict[str, int]:
@@ -169,8 +118,12 @@ def _lines_to_go(
             gone |= {number for number, line in block.lines() if mentions.within(line)}
     if erased:
         rejected = _rejected_lines(settings.archive, reader.content_hash)
-        again = LineReader(file, settings.limits) if rejected else ()
-        gone |= {number for number, line in again if number in rejected and _names_erased(line, erased)}
+        again = LineReader(file, settings.limits) if rejected is None or rejected else ()
+        gone |= {
+            number
+            for number, line in again
+            if (rejected is None or number in rejected) and _names_erased(line, erased)
+        }
     return gone | erased_lines(settings.archive, reader.content_hash)
 
 
@@ -180,10 +133,11 @@ def _names_erased(line: bytes, erased: ErasureList) -> bool:
     return bool(erased.erased_ids(texts))
 
 
-def _rejected_lines(archive: Path, content_hash: str) -> set[int]:
+def _rejected_lines(archive: Path, content_hash: str) -> set[int] | None:
+    """The lines of which no key was kept; null, for all of them, of a catalogue or what was refused."""
     path = sealed_path(archive, content_hash)
     if not path.exists():
-        return set()
+        return None
     table = pq.read_table(path, columns=["line_number", "outcome"])
     return set(table.filter(pc.equal(table["outcome"], "rejected"))["line_number"].to_pylist())
 

@@ -16,7 +16,8 @@ from typing import Any
 
 from orchestration.dbt_runner import DbtFailed, build
 from orchestration.erased_files import clean_journal, clean_logs
-from orchestration.erased_originals import Mentions, clean_originals
+from orchestration.erased_mentions import mask_mentions
+from orchestration.erased_originals import clean_originals
 from orchestration.erased_rows import (
     FoundPerson,
     clean_sealed,
@@ -37,6 +38,7 @@ from orchestration.erasure_requests import (
 from orchestration.erasure_returns import listed_keys, take_out_returned
 from orchestration.event_files import wipe_folder
 from orchestration.journal import BatchRecord, write_record
+from orchestration.mentions import Mentions, plain_words
 from orchestration.micro_batch import load_pending
 from orchestration.privacy import Keyring
 from orchestration.publication import publish, remove_all_but_current
@@ -81,7 +83,9 @@ def erase_open_requests(settings: Settings, say: Say = lambda text: None) -> lis
             load_pending(settings, say)
             erased = read_erasure_list(settings, keyring)
             has_rows.append(take_out_returned(settings, erased, say))
-        mentions = Mentions([one for request in requests for one in request.ids])
+        ids = [one for request in requests for one in request.ids]
+        mentions = Mentions(ids, plain_words(settings, ids))
+        has_rows.append(mask_mentions(settings, requests, mentions))
         originals = clean_originals(settings, mentions)
         renamed = clean_journal(settings, mentions)
         if any(has_rows) or renamed:
@@ -217,10 +221,10 @@ def _prove(
     say: Say,
 ) -> list[dict[str, Any]]:
     say("Looking for them in every file")
-    clean_logs(settings, mentions)
+    clean_logs(settings, mentions.telling())
     left = left_of(
         settings,
-        [one for request in requests for one in request.ids],
+        mentions,
         [key for request in requests for key in (*people[request.request_id], *request.keys)],
     )
     if left:

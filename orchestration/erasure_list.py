@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import Final, Literal
 
 from orchestration.journal import make_durable
+from orchestration.masking import MASK, SHORTEST_ID_IN_TEXT
 from orchestration.privacy import Keyring
 from orchestration.settings import Settings
 
 # `person`: everything of theirs; `session`, `event`: what comes without a signed-in user.
 EntryKind = Literal["person", "session", "event"]
 KINDS: Final[tuple[EntryKind, ...]] = ("person", "session", "event")
+# What could be an id in a text; one with other signs in it is known only where it is the whole text.
+_WORD: Final = re.compile(r"[\w.@-]+")
 _ENTRY: Final = re.compile(r"(person|session|event) [0-9a-f]{24}")
 
 
@@ -61,6 +64,15 @@ class ErasureList:
             for one in ids
             if self.erased_of("person", (keyring.key_once("user", one), keyring.key_once("visitor", one)))
         }
+
+    def text_without(self, text: str) -> str:
+        """A text in which the ids of users and visitors on the list are masked where they stand as words."""
+        if not self.has("person"):
+            return text
+        if self.erased_ids([text]):
+            return MASK
+        named = self.erased_ids({word for word in _WORD.findall(text) if len(word) >= SHORTEST_ID_IN_TEXT})
+        return _WORD.sub(lambda found: MASK if found.group() in named else found.group(), text)
 
 
 def read_erasure_list(settings: Settings, keyring: Keyring) -> ErasureList:

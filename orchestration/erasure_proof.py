@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from orchestration.erased_originals import Mentions, readable_parts
+from orchestration.erased_originals import readable_parts
+from orchestration.mentions import Mentions
 from orchestration.places import COLUMNS, place_of, state_files
 from orchestration.settings import Settings
 
@@ -25,13 +26,16 @@ _KEYS_AS_BYTES: Final = 20
 _TELLING_NAMES: Final = ("archive/batches/", "logs/", "dbt/", "dagster/")
 
 
-def left_of(settings: Settings, ids: Sequence[str], keys: Sequence[str]) -> dict[str, int]:
+def left_of(settings: Settings, ids: Mentions, keys: Sequence[str]) -> dict[str, int]:
     """Where ids or keys still stand: pattern of the place → rows or files; empty when nothing is left.
 
+    An id that is short or a word like others is looked for only in what people sent: elsewhere it says
+    nothing of anybody, and a person is known by keys.
     The caller holds the writer lock and has closed the warehouse. Open requests and the list of erased
     people in `secrets/` are left out: the ones are deleted with the receipt, the others are no keys.
     """
-    mentions = Mentions([*ids, *keys[:_KEYS_AS_BYTES]])
+    as_bytes = Mentions(keys[:_KEYS_AS_BYTES])
+    telling = ids.telling()
     left: dict[str, int] = {}
     for name, path in state_files(settings):
         place = place_of(name)
@@ -39,9 +43,10 @@ def left_of(settings: Settings, ids: Sequence[str], keys: Sequence[str]) -> dict
         if name.startswith("secrets/") or path.is_symlink() or not path.is_file():
             continue
         count = _rows_with(path, keys)
-        is_within = mentions.within_name if name.startswith(_TELLING_NAMES) else mentions.within
-        if mentions.within_name(name.encode("utf-8", "surrogateescape")) or any(
-            is_within(part) for part in readable_parts(path)
+        asked = ids if name.startswith("landing/") else telling
+        is_within = asked.within_log if name.startswith(_TELLING_NAMES) else asked.within
+        if asked.within_name(name.encode("utf-8", "surrogateescape")) or any(
+            is_within(part) or as_bytes.within(part) for part in readable_parts(path)
         ):
             count = max(count, 1)
         if count:

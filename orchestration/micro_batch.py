@@ -7,7 +7,7 @@ Not here: the transaction (`raw_events.py`), dbt (`dbt_runner.py`), the publicat
 
 import os
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from orchestration.admission import AdmissionRules
 from orchestration.catalog import CatalogueRows, archive_catalogue, load_catalogue, read_or_refuse
-from orchestration.erased_originals import Mentions, clean_original
-from orchestration.erasure_list import read_erasure_list
+from orchestration.erased_originals import clean_original
+from orchestration.erasure_list import ErasureList, read_erasure_list
 from orchestration.erasure_requests import open_return
 from orchestration.erasure_returns import add_met_sessions, settle_returns
 from orchestration.event_files import (
@@ -30,6 +30,7 @@ from orchestration.event_files import (
 )
 from orchestration.journal import BatchRecord, JournalFile, newest_record_id, wipe_drafts, write_record
 from orchestration.kept_figures import closed_before
+from orchestration.mentions import Mentions
 from orchestration.opt_out_requests import FOLDER as OPT_OUTS
 from orchestration.opt_out_requests import load_requests
 from orchestration.opt_outs import OptOuts
@@ -207,7 +208,8 @@ def _is_opt_outs(file: LandedFile) -> bool:
 
 
 def _load_opt_outs(settings: Settings, file: LandedFile, summary: LoadSummary, say: Say) -> None:
-    found = load_requests(settings, file, datetime.now(UTC))
+    now = datetime.now(UTC)
+    found = load_requests(settings, file, now)
     if found is None:
         say(f"Noted the opt-outs of {file.shown_name}")
         return
@@ -217,7 +219,15 @@ def _load_opt_outs(settings: Settings, file: LandedFile, summary: LoadSummary, s
         summary.growing.append(file.shown_name)
     else:
         where = put_away_refused(file, settings, found)
+        _clean_of_erased(settings, [where], read_erasure_list(settings, Keyring(settings.secrets, now)))
         summary.refused[file.shown_name] = f"{found} (moved to {shown_path(where, settings.landing)})"
+
+
+def _clean_of_erased(settings: Settings, files: Iterable[Path | None], erased: ErasureList) -> None:
+    """What was put away of people who were erased, by lines or names that no sealed file knows."""
+    for path in files if erased else ():
+        if path and clean_original(settings, path, Mentions([]), erased) == "open":
+            open_return(settings, datetime.now(UTC))
 
 
 def _parts(files: Sequence[LandedFile]) -> list[list[LandedFile]]:
@@ -258,9 +268,7 @@ def _load_part(settings: Settings, files: Sequence[LandedFile], summary: LoadSum
             moved.append((file, where))
             summary.refused[file.shown_name] = f"{why} (moved to {shown_path(where, settings.landing)})"
         remember_moved(settings, moved)
-        for _, lies in moved if rules.erased else ():
-            if lies and clean_original(settings, lies, Mentions([]), rules.erased) == "open":
-                open_return(settings, now)
+        _clean_of_erased(settings, [lies for _, lies in moved], rules.erased)
 
 
 def _loaded_before(settings: Settings, hashes: Collection[str]) -> dict[str, tuple[str, datetime]]:
@@ -270,14 +278,19 @@ def _loaded_before(settings: Settings, hashes: Collection[str]) -> dict[str, tup
 
 def _load_catalogue_file(settings: Settings, file: LandedFile, summary: LoadSummary, say: Say) -> None:
     keyring = Keyring(settings.secrets, datetime.now(UTC))
+    erased = read_erasure_list(settings, keyring)
     found = read_or_refuse(file, say, keyring, settings.limits)
     if not isinstance(found, CatalogueRows):
         if found.reason != "changed_while_read":
             remember(settings, [file])
             where = put_away_refused(file, settings, found)
             remember_moved(settings, [(file, where)])
+            _clean_of_erased(settings, [where], erased)
             summary.refused[file.shown_name] = f"{found} (moved to {shown_path(where, settings.landing)})"
         return
+    for row in found.rows:
+        for name, value in row.items():
+            row[name] = erased.text_without(value) if isinstance(value, str) else value
     with shortages_named(f"keeping {file.shown_name}", settings.archive):
         archive_catalogue(settings.archive, found)
     with open_warehouse(settings) as connection:
@@ -287,7 +300,9 @@ def _load_catalogue_file(settings: Settings, file: LandedFile, summary: LoadSumm
         load_catalogue(connection, settings.archive, record)
     summary.catalogues.append(file.shown_name)
     remember(settings, [file])
-    remember_moved(settings, [(file, put_away(file, settings, found.content_hash))])
+    lies = put_away(file, settings, found.content_hash)
+    remember_moved(settings, [(file, lies)])
+    _clean_of_erased(settings, [lies], erased)
 
 
 def admission_rules(settings: Settings, now: datetime, opt_outs: OptOuts) -> AdmissionRules:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestration.archive import sealed_path
+from orchestration.erasure_list import ErasureList, read_erasure_list
 from orchestration.event_fields import MAX_ID_CHARACTERS, FieldProblem
 from orchestration.event_files import FileRefused, LandedFile
 from orchestration.journal import BatchRecord, JournalFile, make_durable, write_record
@@ -49,16 +50,30 @@ class OptOutReceipt:
     suppressed_event_count: int = 0
 
 
+class PersonErased(RuntimeError):
+    """Somebody who was erased can't opt in again: who they were is not known any more."""
+
+
 def opt_out(
     settings: Settings, kind: IdKind, sent_id: str, now: datetime, *, undo: bool = False
 ) -> OptOutReceipt:
     """Notes that a person wants not to be measured from now on, or with `undo` wants to be again.
 
-    Safe to repeat. Figures follow with the next load, or within five minutes by the orchestrator.
+    Safe to repeat. Figures follow with the next load, or within five minutes by the orchestrator. Of somebody
+    erased nothing is noted, because that would store their key again: they are suppressed for good. Raises
+    `PersonErased` when such a person wants to be measured again.
     """
     with writer_lock(settings):
         catch_up(settings)
-        key = Keyring(settings.secrets, now).key(kind, sent_id.strip())
+        keyring = Keyring(settings.secrets, now)
+        key = keyring.key(kind, sent_id.strip())
+        if read_erasure_list(settings, keyring).erased_of("person", [key]):
+            if undo:
+                raise PersonErased(
+                    "This person was erased, and nothing of them is measured any more. If they come back, "
+                    "give them a new id."
+                )
+            return OptOutReceipt("opt-out", now.astimezone(UTC).isoformat(), is_new=False)
         with open_warehouse(settings) as connection:
             known = [
                 (moment, is_out) for person, moment, is_out in known_signals(connection) if person == key
@@ -88,12 +103,13 @@ def load_requests(settings: Settings, file: LandedFile, now: datetime) -> FileRe
     to mend. The caller holds the writer lock.
     """
     keyring = Keyring(settings.secrets, now)
+    erased = read_erasure_list(settings, keyring)
     reader = LineReader(file, settings.limits)
     rows: list[Row] = []
     unread: list[bytes] = []
     try:
         for number, line in reader:
-            rows.append(_row_of(number, line, keyring, now))
+            rows.append(_without_erased(_row_of(number, line, keyring, now), erased))
             if rows[-1]["outcome"] == "rejected":
                 unread.append(line)
     except FileRefused as refusal:
@@ -144,6 +160,13 @@ def _row_of(number: int, line: bytes, keyring: Keyring, now: datetime) -> Row:
     ((name, value),) = ids
     key = keyring.key(_KEY_OF[name], value)
     return _signal_row(number, _KEY_OF[name], key, moment, is_opt_out=says_yes(wish))
+
+
+def _without_erased(row: Row, erased: ErasureList) -> Row:
+    """The row of somebody erased says no more than that it was there: they are suppressed anyway."""
+    if not erased.erased_of("person", [row.get(column) for column in _COLUMN_OF.values()]):
+        return row
+    return {"line_number": row["line_number"], "outcome": "suppressed", "is_opt_in": False}
 
 
 def _signal_row(number: int, kind: IdKind, key: str, moment: datetime, *, is_opt_out: bool) -> Row:

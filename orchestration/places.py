@@ -51,9 +51,9 @@ def _tables(schema: str, treatment: Treatment, names: str) -> list[TablePlace]:
 TABLES: Final[tuple[TablePlace, ...]] = (
     *_tables("raw", "rows", "events rejected_events privacy_signals removed_events"),
     *_tables("raw", "counts", "event_files event_file_counts load_batches expired_events"),
-    # Names that a catalogue gives to capsules and content, and the owner of a capsule: replaced by landing a
-    # new catalogue, not by the erasure of a visitor.
-    *_tables("raw", "kept", "capsules content erased_keys model_builds renewed_days last_publication"),
+    # What a catalogue says of capsules and content stays, but for the id of an erased person in it.
+    *_tables("raw", "rewritten", "capsules content"),
+    *_tables("raw", "kept", "erased_keys model_builds renewed_days last_publication"),
     # Views over `raw`.
     *_tables(
         "staging",
@@ -160,8 +160,10 @@ FILES: Final[tuple[FilePlace, ...]] = (
     FilePlace("archive/batches/*", "the journal: names, hashes and sizes of files", "text", "rewritten"),
     FilePlace("archive/erased.txt", "of whom the archive was cleaned: hashes of keys", "none", "kept"),
     FilePlace("archive/*.parquet", "sealed events and rejects", "key", "rewritten"),
-    FilePlace("archive/kept/*", "figures of days that left the window, small groups folded", "none", "kept"),
-    FilePlace("archive/*.catalogue.json", "rows of the catalogues", "none", "kept"),
+    FilePlace("archive/kept/*", "figures of days that left the window, small groups folded", "text",
+              "rewritten"),
+    FilePlace("archive/*.catalogue.json", "rows of the catalogues: names, and owners of capsules", "text",
+              "rewritten"),
     FilePlace("archive/.*", "half-written files of a crash", "key", "removed"),
     FilePlace("warehouse/damaged-*", "the warehouse as `engagement recover` found it", "key", "removed"),
     FilePlace("warehouse/warehouse.duckdb", "every table of TABLES", "key", "rewritten"),

@@ -20,10 +20,11 @@ import pytest
 from orchestration import erasure, warehouse
 from orchestration.access_requests import own_data
 from orchestration.dbt_runner import build
-from orchestration.erased_originals import Mentions
 from orchestration.erasure import ErasureIncomplete, dry_run, erase_open_requests
 from orchestration.erasure_requests import ErasureRequest, open_request, open_requests, request_state
+from orchestration.mentions import Mentions
 from orchestration.micro_batch import load_pending
+from orchestration.opt_out_requests import PersonErased, opt_out
 from orchestration.places import place_of, state_files
 from orchestration.privacy import Keyring
 from orchestration.publication import publish
@@ -441,6 +442,100 @@ def test_what_is_left_keeps_the_request_open(settings: Settings) -> None:
     note.unlink()
     (receipt,) = erase_open_requests(settings)
     assert receipt["found"]["raw.events"] == 6
+
+
+# What others say of them: a search, a property, the page of a profile, an item, the owner of a capsule.
+NAMING: list[dict[str, Any]] = [
+    at("17:00", sessionId="s10", userId=OTHER, eventType="interaction",
+       metadata={"action": "search", "query": f"who is {USER} {USER}?"}),
+    at("17:01", sessionId="s10", userId=OTHER, eventType="custom",
+       metadata={"name": "invite", "invitedBy": USER, "step": "two"}),
+    at("17:02", sessionId="s10", userId=OTHER, metadata={"url": f"https://site.example/profiles/{USER}/all"}),
+    at("17:03", sessionId="s10", userId=OTHER, metadata={"url": f"https://site.example/profiles/{USER}-b"}),
+]  # fmt: skip
+
+
+def test_an_id_in_the_texts_of_others_is_masked_and_their_events_stay(settings: Settings) -> None:
+    (settings.landing / "catalog" / "capsules.ndjson").write_bytes(
+        lines({"capsuleId": "capsule-a", "name": "A", "owner": USER}, {"capsuleId": "b", "owner": OTHER})
+    )
+    load(settings, all=lines(*THEIRS, *OTHERS, *NAMING[:3]))
+    renew(settings)
+    assert {"archive/*.parquet", "archive/*.catalogue.json"} <= places_with(settings, USER)
+
+    receipt = erase(settings, USER)
+
+    assert places_with(settings, USER) == set()
+    # Three events and one row of the catalogue.
+    assert receipt["found"]["texts of others"] == 4
+    with writer_lock(settings), open_warehouse(settings) as connection:
+        said = connection.execute(
+            """select search_query, properties, url_path from raw.events
+            where occurred_at >= timestamp '2026-11-20 17:00' order by occurred_at"""
+        ).fetchall()
+        owners = connection.execute("select owner_name from raw.capsules order by capsule_id").fetchall()
+        assert accounting_gaps(connection) == []
+    assert said == [
+        ("who is [masked] [masked]?", None, None),
+        (None, '{"invitedBy":"[masked]","step":"two"}', None),
+        (None, None, "/profiles/[masked]/all"),
+    ]
+    assert owners == [(OTHER,), ("[masked]",)]
+    before = stored(settings)
+    recover(settings)
+    assert stored(settings) == before
+
+
+def test_another_id_that_begins_alike_stays(settings: Settings) -> None:
+    load(settings, all=lines(*OTHERS, NAMING[3]))
+    before = stored(settings)
+    assert erase(settings, USER)["found"] == {}
+    assert stored(settings) == before
+
+
+def test_of_an_erased_person_no_opt_out_and_no_name_in_a_catalogue_is_noted(settings: Settings) -> None:
+    load(settings, all=lines(*THEIRS, *OTHERS))
+    erase(settings, USER)
+    (settings.landing / "opt-outs").mkdir(exist_ok=True)
+    # Half a line makes the file wait in `refused/`, without the line that names them.
+    (settings.landing / "opt-outs" / "a.ndjson").write_bytes(
+        lines({"userId": USER, "optOut": True}, {"userId": "u-9", "optOut": True})
+        + f'{{"userId": "{USER}", "optOut": \n{{"half\n'.encode()
+    )
+    (settings.landing / "catalog" / "capsules.ndjson").write_bytes(
+        lines({"capsuleId": "capsule-a", "name": f"Space of {USER}", "owner": USER})
+    )
+    load_pending(settings)
+    assert opt_out(settings, "user", USER, NOW).is_new is False
+    with pytest.raises(PersonErased, match="new id"):
+        opt_out(settings, "user", USER, NOW, undo=True)
+    assert places_with(settings, USER, Keyring(settings.secrets, NOW).key("user", USER)) == set()
+    assert (settings.landing / "refused" / "opt-outs" / "a.ndjson").read_bytes() == b'{"half\n'
+    with writer_lock(settings), open_warehouse(settings) as connection:
+        assert connection.execute("select capsule_name, owner_name from raw.capsules").fetchall() == [
+            ("Space of [masked]", "[masked]")
+        ]
+        # The other one's opt-out is noted.
+        assert connection.execute("select count(*) from raw.privacy_signals").fetchone() == (1,)
+        assert accounting_gaps(connection) == []
+
+
+@pytest.mark.parametrize("word", ["42", "anonymous", "session"])
+def test_an_id_that_is_a_word_like_others_takes_nothing_of_theirs(word: str, settings: Settings) -> None:
+    theirs = at("12:00", sessionId="s1", userId=word)
+    other = at(
+        "12:00", sessionId="s2", userId=OTHER, eventType="custom", metadata={"name": "x", "step": word}
+    )
+    load(settings, all=lines(theirs, other))
+    renew(settings)
+    (settings.home / "dbt").mkdir(exist_ok=True)
+    manifest = settings.home / "dbt" / "manifest.json"
+    manifest.write_text(json.dumps({"name": word}), encoding="utf-8")
+    receipt = erase(settings, word)
+    assert receipt["found"]["raw.events"] == 1
+    assert json.loads(manifest.read_text(encoding="utf-8")) == {"name": word}
+    assert (settings.landing / "loaded" / "all.ndjson").read_bytes() == lines(other)
+    assert [row[0].hour for row in stored(settings)] == [12]
 
 
 def test_a_request_is_overdue_after_thirty_days(settings: Settings) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from orchestration import erasure, reports
 from orchestration.erased_files import clean_logs
-from orchestration.erased_originals import Mentions
 from orchestration.erasure_requests import open_request, open_requests
 from orchestration.jobs import erasures
+from orchestration.mentions import Mentions
 from orchestration.micro_batch import load_pending
 from orchestration.reports import redraw_reports
 from orchestration.sensors import erasure_sensor

@@ -1,0 +1,226 @@
+"""What other people's events and the catalogues say of erased people: their ids are masked there.
+
+Why it exists: a search for an id, a property `invitedBy`, the owner of a capsule name a person whose own rows
+are found by keys. Those rows are somebody else's and stay; the id in them goes, from warehouse and archive.
+Not here: the person's own rows (`erased_rows.py`), landed files (`erased_originals.py`).
+"""
+
+import glob
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from orchestration.archive import row_groups, write_sealed
+from orchestration.catalog import CATALOGUES
+from orchestration.erasure_requests import ErasureRequest, save_request
+from orchestration.journal import BatchRecord, make_durable, write_record
+from orchestration.mentions import Mentions
+from orchestration.places import COLUMNS
+from orchestration.raw_events import last_batch_id, roll_back
+from orchestration.raw_schema import EVENT_COLUMNS
+from orchestration.settings import Settings
+from orchestration.warehouse import open_warehouse
+
+# What a sender writes. A capsule's id stays: masked, it would be another capsule than that of later events.
+_TEXTS: Final = tuple(
+    name
+    for name, kind in EVENT_COLUMNS.items()
+    if kind == "varchar" and name != "capsule_id" and COLUMNS[name] in ("text", "none")
+)
+_FILES_A_STATEMENT: Final = 500
+NAMED: Final = "texts of others"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundMentions:
+    """Rows of other people and of catalogues that name somebody. `days`: first and last, null for none."""
+
+    count: int = 0
+    capsules: list[str] = field(default_factory=list)
+    first_day: str | None = None
+    last_day: str | None = None
+
+
+def find_mentions(connection: duckdb.DuckDBPyConnection, ids: Mentions) -> FoundMentions:
+    """What is stored that names one of these people, once their own rows are left out.
+
+    Leaves the temporary table `naming_events`. `erased_stored` is as `find_person` left it.
+    """
+    pattern = _pattern(ids)
+    connection.execute(
+        f"""create or replace temp table naming_events as
+        select file_id, line_number, capsule_id, client_session_key, occurred_at, event_date
+        from raw.events
+        where ? <> '' and regexp_matches(concat_ws(chr(10), {", ".join(_TEXTS)}), ?)
+            and (file_id, line_number) not in (select (file_id, line_number) from erased_stored)""",
+        [pattern, pattern],
+    )
+    row = connection.execute(
+        """select count(*), list(distinct capsule_id order by capsule_id), min(event_date), max(event_date)
+        from naming_events"""
+    ).fetchone()
+    assert row is not None
+    catalogue_count = sum(_catalogue_count(connection, table, pattern) for table in CATALOGUES)
+    days = (str(row[2]), str(row[3])) if row[0] else (None, None)
+    return FoundMentions(row[0] + catalogue_count, row[1] or [], *days)
+
+
+def _catalogue_count(connection: duckdb.DuckDBPyConnection, table: str, pattern: str) -> int:
+    texts = ", ".join(_texts_of(table))
+    row = connection.execute(
+        f"""select count(*) from raw.{table}
+        where ? <> '' and regexp_matches(concat_ws(chr(10), {texts}), ?)""",
+        [pattern, pattern],
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def mask_mentions(settings: Settings, requests: Sequence[ErasureRequest], ids: Mentions) -> bool:
+    """Masks these people's ids in everything that is stored of others; whether figures have to be renewed.
+
+    What is found is noted in the requests first, so that a pass that was killed counts it once.
+    """
+    told = ids.telling()
+    pattern = _pattern(told)
+    if not pattern:
+        return False
+    with open_warehouse(settings) as connection:
+        connection.execute(
+            """create temp table if not exists erased_stored as
+            select file_id, line_number from raw.events limit 0"""
+        )
+        for request in requests:
+            _note(request, find_mentions(connection, Mentions(request.ids).among(told)))
+            save_request(settings, request)
+        found = find_mentions(connection, told)
+        if found.count:
+            record = BatchRecord(last_batch_id(connection) + 1, datetime.now(UTC), ())
+            write_record(settings.archive, record)
+            _mask_rows(connection, record, pattern)
+        sealed = _sealed_with(connection, settings.archive, pattern)
+    for path in sealed:
+        if path.parent == settings.archive:
+            write_sealed((_masked(part, pattern) for part in row_groups(path)), path, settings.tmp)
+        else:
+            _write_anew(path, pq.read_table(path), pattern)
+    for path in settings.archive.glob("*.catalogue.json"):
+        _mask_catalogue(path, told)
+    return any(request.counts.get(NAMED) for request in requests)
+
+
+def _note(request: ErasureRequest, found: FoundMentions) -> None:
+    if not found.count:
+        return
+    request.counts[NAMED] = max(request.counts.get(NAMED, 0), found.count)
+    request.capsules = sorted({*request.capsules, *found.capsules})
+    days = [day for day in (request.first_day, request.last_day, found.first_day, found.last_day) if day]
+    request.first_day, request.last_day = (min(days), max(days)) if days else (None, None)
+
+
+def _mask_rows(connection: duckdb.DuckDBPyConnection, record: BatchRecord, pattern: str) -> None:
+    """In one transaction; the models renew the sessions around as if the rows had gone and come again."""
+    moment = record.loaded_at.replace(tzinfo=None)
+    connection.execute("begin transaction")
+    try:
+        connection.execute(
+            """insert into raw.removed_events
+            select ?, capsule_id, client_session_key, occurred_at from naming_events""",
+            [record.batch_id],
+        )
+        connection.execute(
+            f"""update raw.events set {_masks(_TEXTS)}
+            where (file_id, line_number) in (select (file_id, line_number) from naming_events)""",
+            {"pattern": pattern},
+        )
+        for table in CATALOGUES:
+            connection.execute(f"update raw.{table} set {_masks(_texts_of(table))}", {"pattern": pattern})
+        connection.execute(
+            "insert into raw.load_batches values (?, ?, 0, 0, null)", [record.batch_id, moment]
+        )
+        connection.execute("commit")
+    except BaseException:
+        roll_back(connection)
+        raise
+
+
+def _masks(columns: Sequence[str]) -> str:
+    # Twice: of two ids with one sign between them the first takes the sign.
+    once = "regexp_replace({}, $pattern, '\\1[masked]\\2', 'g')"
+    return ", ".join(f"{name} = {once.format(once.format(name))}" for name in columns)
+
+
+def _texts_of(table: str) -> list[str]:
+    columns = CATALOGUES["capsules" if table == "capsules" else "content"].values()
+    return [name for name in columns if COLUMNS[name] == "text" or name in ("capsule_name", "content_id")]
+
+
+def _pattern(ids: Mentions) -> str:
+    """For DuckDB and Arrow, whose regular expressions look neither behind nor ahead; empty for nobody."""
+    forms = "|".join(map(re.escape, ids.telling_forms()))
+    return rf"(^|[^\w-])(?:{forms})($|[^\w-])" if forms else ""
+
+
+def _sealed_with(connection: duckdb.DuckDBPyConnection, archive: Path, pattern: str) -> list[Path]:
+    """The sealed files, and the figures of closed days, in which any text matches."""
+    groups: dict[str, list[Path]] = {}
+    for path in sorted(archive.rglob("*.parquet")):
+        groups.setdefault(path.name if path.parent != archive else "", []).append(path)
+    found: list[Path] = []
+    for paths in groups.values():
+        for start in range(0, len(paths), _FILES_A_STATEMENT):
+            listed = [glob.escape(str(path)) for path in paths[start : start + _FILES_A_STATEMENT]]
+            source = "read_parquet(?, hive_partitioning = false, union_by_name = true, filename = true)"
+            names = [name for name, *_ in connection.execute(f"describe from {source}", [listed]).fetchall()]
+            texts = [name for name in names if COLUMNS.get(name) == "text" or name in _TEXTS]
+            if texts:
+                rows = connection.execute(
+                    f"""select distinct filename from {source}
+                    where regexp_matches(concat_ws(chr(10), {", ".join(texts)}), ?)""",
+                    [listed, pattern],
+                ).fetchall()
+                found += [Path(name) for (name,) in rows]
+    return sorted(found)
+
+
+def _masked(table: pa.Table, pattern: str) -> pa.Table:
+    for at, column in enumerate(table.schema):
+        is_text = COLUMNS.get(column.name) == "text" or column.name in _TEXTS
+        if is_text and pa.types.is_string(column.type):
+            values = table[column.name]
+            for _ in range(2):
+                values = pc.replace_substring_regex(values, pattern, r"\1[masked]\2")
+            table = table.set_column(at, column, values)
+    return table
+
+
+def _write_anew(path: Path, table: pa.Table, pattern: str) -> None:
+    draft = path.with_name(f".{path.name}.tmp")
+    pq.write_table(_masked(table, pattern), draft, compression="zstd")
+    make_durable(draft)
+    draft.replace(path)
+    make_durable(path.parent)
+
+
+def _mask_catalogue(path: Path, ids: Mentions) -> None:
+    content = path.read_bytes()
+    if not ids.within(content):
+        return
+    archived = orjson.loads(content)
+    texts = {*_texts_of("capsules"), *_texts_of("content")}
+    for row in archived["rows"]:
+        for name in texts & row.keys():
+            row[name] = ids.text_without(row[name]) if isinstance(row[name], str) else row[name]
+    draft = path.with_suffix(".tmp")
+    draft.write_bytes(orjson.dumps(archived))
+    make_durable(draft)
+    draft.replace(path)
+    make_durable(path.parent)
