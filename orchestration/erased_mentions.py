@@ -8,7 +8,6 @@ Not here: the person's own rows (`erased_rows.py`), landed files (`erased_origin
 import glob
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -37,76 +36,37 @@ _TEXTS: Final = tuple(
     if kind == "varchar" and name != "capsule_id" and COLUMNS[name] in ("text", "none")
 )
 _FILES_A_STATEMENT: Final = 500
+_FEW_FORMS: Final = 4
 NAMED: Final = "texts of others"
 
 
-@dataclass(frozen=True, slots=True)
-class FoundMentions:
-    """Rows of other people and of catalogues that name somebody. `days`: first and last, null for none."""
-
-    count: int = 0
-    capsules: list[str] = field(default_factory=list)
-    first_day: str | None = None
-    last_day: str | None = None
-
-
-def find_mentions(connection: duckdb.DuckDBPyConnection, ids: Mentions) -> FoundMentions:
-    """What is stored that names one of these people, once their own rows are left out.
-
-    Leaves the temporary table `naming_events`. `erased_stored` is as `find_person` left it.
-    """
-    pattern = _pattern(ids)
-    connection.execute(
-        f"""create or replace temp table naming_events as
-        select file_id, line_number, capsule_id, client_session_key, occurred_at, event_date
-        from raw.events
-        where ? <> '' and regexp_matches(concat_ws(chr(10), {", ".join(_TEXTS)}), ?)
-            and (file_id, line_number) not in (select (file_id, line_number) from erased_stored)""",
-        [pattern, pattern],
-    )
-    row = connection.execute(
-        """select count(*), list(distinct capsule_id order by capsule_id), min(event_date), max(event_date)
-        from naming_events"""
-    ).fetchone()
-    assert row is not None
-    catalogue_count = sum(_catalogue_count(connection, table, pattern) for table in CATALOGUES)
-    days = (str(row[2]), str(row[3])) if row[0] else (None, None)
-    return FoundMentions(row[0] + catalogue_count, row[1] or [], *days)
-
-
-def _catalogue_count(connection: duckdb.DuckDBPyConnection, table: str, pattern: str) -> int:
-    texts = ", ".join(_texts_of(table))
-    row = connection.execute(
-        f"""select count(*) from raw.{table}
-        where ? <> '' and regexp_matches(concat_ws(chr(10), {texts}), ?)""",
-        [pattern, pattern],
-    ).fetchone()
-    return int(row[0]) if row else 0
+def dry_mentions(connection: duckdb.DuckDBPyConnection, ids: Mentions) -> int:
+    """How many rows of others and of catalogues name one of these people; after `find_person`."""
+    told = ids.telling()
+    return _find_naming(connection, told) + _catalogue_count(connection, told) if told.telling_forms() else 0
 
 
 def mask_mentions(settings: Settings, requests: Sequence[ErasureRequest], ids: Mentions) -> bool:
     """Masks these people's ids in everything that is stored of others; whether figures have to be renewed.
 
-    What is found is noted in the requests first, so that a pass that was killed counts it once.
+    What is found is noted in the requests first, so that a pass that was killed counts it once. The people's
+    own rows are gone already.
     """
     told = ids.telling()
     pattern = _pattern(told)
     if not pattern:
         return False
     with open_warehouse(settings) as connection:
-        connection.execute(
-            """create temp table if not exists erased_stored as
-            select file_id, line_number from raw.events limit 0"""
-        )
-        for request in requests:
-            _note(request, find_mentions(connection, Mentions(request.ids).among(told)))
+        connection.execute("create or replace temp table erased_stored as from raw.events limit 0")
+        count = _find_naming(connection, told) + _catalogue_count(connection, told)
+        for request in requests if count else ():
+            _note(connection, request, Mentions(request.ids).among(told))
             save_request(settings, request)
-        found = find_mentions(connection, told)
-        if found.count:
+        if count:
             record = BatchRecord(last_batch_id(connection) + 1, datetime.now(UTC), ())
             write_record(settings.archive, record)
             _mask_rows(connection, record, pattern)
-        sealed = _sealed_with(connection, settings.archive, pattern)
+        sealed = _sealed_with(connection, settings.archive, told)
     for path in sealed:
         if path.parent == settings.archive:
             write_sealed((_masked(part, pattern) for part in row_groups(path)), path, settings.tmp)
@@ -117,12 +77,79 @@ def mask_mentions(settings: Settings, requests: Sequence[ErasureRequest], ids: M
     return any(request.counts.get(NAMED) for request in requests)
 
 
-def _note(request: ErasureRequest, found: FoundMentions) -> None:
-    if not found.count:
+def mentions_left(settings: Settings, ids: Mentions) -> dict[str, int]:
+    """Where texts still name somebody, packed or not: place → rows or files; empty when nowhere."""
+    told = ids.telling()
+    if not told.telling_forms():
+        return {}
+    with open_warehouse(settings) as connection:
+        connection.execute("create or replace temp table erased_stored as from raw.events limit 0")
+        left = {
+            "warehouse/warehouse.duckdb": _find_naming(connection, told) + _catalogue_count(connection, told),
+            "archive/*.parquet": len(_sealed_with(connection, settings.archive, told)),
+        }
+    return {place: count for place, count in left.items() if count}
+
+
+def _find_naming(connection: duckdb.DuckDBPyConnection, ids: Mentions) -> int:
+    """Leaves the temporary table `naming_events`: rows whose texts name somebody, but for their own."""
+    condition, values = _condition(_TEXTS, ids)
+    connection.execute(
+        f"""create or replace temp table naming_events as
+        select file_id, line_number, capsule_id, client_session_key, occurred_at, event_date,
+            {_joined(_TEXTS)} as texts
+        from raw.events
+        where {condition}
+            and (file_id, line_number) not in (select (file_id, line_number) from erased_stored)""",
+        values,
+    )
+    return _count(connection, "select count(*) from naming_events", [])
+
+
+def _catalogue_count(connection: duckdb.DuckDBPyConnection, ids: Mentions) -> int:
+    count = 0
+    for table in CATALOGUES:
+        condition, values = _condition(_texts_of(table), ids)
+        count += _count(connection, f"select count(*) from raw.{table} where {condition}", values)
+    return count
+
+
+def _count(connection: duckdb.DuckDBPyConnection, query: str, values: Sequence[str]) -> int:
+    row = connection.execute(query, list(values)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _joined(columns: Sequence[str]) -> str:
+    return f"concat_ws(chr(10), {', '.join(columns)})"
+
+
+def _condition(columns: Sequence[str], ids: Mentions) -> tuple[str, list[str]]:
+    """SQL and its values: whether any of the columns names somebody. Of few ids plain texts are looked for
+    first, at half the cost."""
+    pattern, forms = _pattern(ids), ids.telling_forms()
+    if len(forms) > _FEW_FORMS:
+        return f"regexp_matches({_joined(columns)}, ?)", [pattern]
+    contains = " or ".join(f"contains({_joined(columns)}, ?)" for _ in forms) or "false"
+    return f"(({contains}) and regexp_matches({_joined(columns)}, ?))", [*forms, pattern]
+
+
+def _note(connection: duckdb.DuckDBPyConnection, request: ErasureRequest, ids: Mentions) -> None:
+    pattern = _pattern(ids)
+    if not pattern:
         return
-    request.counts[NAMED] = max(request.counts.get(NAMED, 0), found.count)
-    request.capsules = sorted({*request.capsules, *found.capsules})
-    days = [day for day in (request.first_day, request.last_day, found.first_day, found.last_day) if day]
+    row = connection.execute(
+        """select count(*), list(distinct capsule_id order by capsule_id), min(event_date), max(event_date)
+        from naming_events where regexp_matches(texts, ?)""",
+        [pattern],
+    ).fetchone()
+    assert row is not None
+    if not (count := row[0] + _catalogue_count(connection, ids)):
+        return
+    request.counts[NAMED] = max(request.counts.get(NAMED, 0), count)
+    request.capsules = sorted({*request.capsules, *(row[1] or [])})
+    days = [
+        day for day in (request.first_day, request.last_day, *(str(day) for day in row[2:] if day)) if day
+    ]
     request.first_day, request.last_day = (min(days), max(days)) if days else (None, None)
 
 
@@ -169,7 +196,7 @@ def _pattern(ids: Mentions) -> str:
     return rf"(^|[^\w-])(?:{forms})($|[^\w-])" if forms else ""
 
 
-def _sealed_with(connection: duckdb.DuckDBPyConnection, archive: Path, pattern: str) -> list[Path]:
+def _sealed_with(connection: duckdb.DuckDBPyConnection, archive: Path, ids: Mentions) -> list[Path]:
     """The sealed files, and the figures of closed days, in which any text matches."""
     groups: dict[str, list[Path]] = {}
     for path in sorted(archive.rglob("*.parquet")):
@@ -182,10 +209,9 @@ def _sealed_with(connection: duckdb.DuckDBPyConnection, archive: Path, pattern: 
             names = [name for name, *_ in connection.execute(f"describe from {source}", [listed]).fetchall()]
             texts = [name for name in names if COLUMNS.get(name) == "text" or name in _TEXTS]
             if texts:
+                condition, values = _condition(texts, ids)
                 rows = connection.execute(
-                    f"""select distinct filename from {source}
-                    where regexp_matches(concat_ws(chr(10), {", ".join(texts)}), ?)""",
-                    [listed, pattern],
+                    f"select distinct filename from {source} where {condition}", [listed, *values]
                 ).fetchall()
                 found += [Path(name) for (name,) in rows]
     return sorted(found)

@@ -16,7 +16,7 @@ from typing import Any
 
 from orchestration.dbt_runner import DbtFailed, build
 from orchestration.erased_files import clean_journal, clean_logs
-from orchestration.erased_mentions import mask_mentions
+from orchestration.erased_mentions import NAMED, dry_mentions, mask_mentions, mentions_left
 from orchestration.erased_originals import clean_originals
 from orchestration.erased_rows import (
     FoundPerson,
@@ -114,7 +114,8 @@ def dry_run(settings: Settings, request: ErasureRequest, say: Say = lambda text:
     with writer_lock(settings, say), open_warehouse(settings) as connection:
         persons = _person_keys(keyring, request)
         found = find_person(connection, settings.archive, persons)
-        return _counts(connection, found, persons)
+        named = dry_mentions(connection, Mentions(request.ids, plain_words(settings, request.ids)))
+        return _counts(connection, found, persons) | ({NAMED: named} if named else {})
 
 
 def _erase_rows(
@@ -227,6 +228,7 @@ def _prove(
         mentions,
         [key for request in requests for key in (*people[request.request_id], *request.keys)],
     )
+    left = mentions_left(settings, mentions) | left
     if left:
         listed = ", ".join(f"{place}: {count}" for place, count in left.items())
         raise ErasureIncomplete(
@@ -239,6 +241,7 @@ def _prove(
             "request_id": request.request_id,
             "kind": "erasure" if request.ids else "return",
             "person_count": len(request.ids),
+            "requests_in_pass": len(requests),
             "requested_at": request.requested_at,
             "due_at": request.due_at.isoformat(),
             "started_at": datetime.fromtimestamp(started, UTC).isoformat(),

@@ -462,12 +462,13 @@ def test_an_id_in_the_texts_of_others_is_masked_and_their_events_stay(settings: 
     load(settings, all=lines(*THEIRS, *OTHERS, *NAMING[:3]))
     renew(settings)
     assert {"archive/*.parquet", "archive/*.catalogue.json"} <= places_with(settings, USER)
+    would = dry_run(settings, ErasureRequest("dry", NOW.isoformat(), [USER]))
 
     receipt = erase(settings, USER)
 
     assert places_with(settings, USER) == set()
     # Three events and one row of the catalogue.
-    assert receipt["found"]["texts of others"] == 4
+    assert would["texts of others"] == receipt["found"]["texts of others"] == 4
     with writer_lock(settings), open_warehouse(settings) as connection:
         said = connection.execute(
             """select search_query, properties, url_path from raw.events
@@ -484,6 +485,15 @@ def test_an_id_in_the_texts_of_others_is_masked_and_their_events_stay(settings: 
     before = stored(settings)
     recover(settings)
     assert stored(settings) == before
+
+
+def test_the_proof_reads_texts_that_are_packed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    load(settings, all=lines(*OTHERS, *NAMING[:3]))
+    monkeypatch.setattr(erasure, "mask_mentions", lambda *given: False)
+    open_request(settings, [USER], [], NOW)
+    with pytest.raises(ErasureIncomplete, match=r"archive/\*.parquet: 1"):
+        erase_open_requests(settings)
+    monkeypatch.undo()
 
 
 def test_another_id_that_begins_alike_stays(settings: Settings) -> None:
