@@ -19,6 +19,17 @@ from orchestration.privacy import Keyring
 from orchestration.settings import Settings
 from orchestration.warehouse import open_warehouse, writer_lock
 
+# What people may ask besides their rows (GDPR, article 15). The operator adds purposes and recipients.
+_EXPLAINED: Final = {
+    "read": "The events of the ids that were given and, without a user, of the same sessions; the sessions "
+    "and conversions made of them; opt-outs and opt-ins of these ids.",
+    "not_read": "Landed files, which hold events as they were sent for some days; rejected lines, of which "
+    "only the shape is kept; events of other ids; texts in which others name the person; reports, which hold "
+    "figures of many.",
+    "identity": "Ids are kept as keyed hashes (user_key, visitor_id_key, client_session_key). The ids as "
+    "they were sent, IP addresses, user agents and the texts of messages are not stored.",
+}
+
 Say = Callable[[str], None]
 
 # Of the project, not of the person: where a row stands, and keys that only join.
@@ -34,13 +45,22 @@ def own_data(
 ) -> dict[str, Any]:
     """Events, sessions, conversions and opt-outs of people by their ids; empty lists for somebody unknown.
 
+    `explained`: what was read and what was not, and for how long it is kept.
+
     Instants are UTC. Ids and sessions are keyed hashes here: what was sent is not stored.
     """
     keyring = Keyring(settings.secrets, now)
     persons = [keyring.key("user", one) for one in user_ids]
     persons += [keyring.key("visitor", one) for one in visitor_ids]
-    content: dict[str, Any] = {"made_at": now.astimezone(UTC).isoformat(), "events": [], "sessions": [],
-                               "conversions": [], "opt_outs": []}  # fmt: skip
+    kept = (
+        f"Events for {settings.retention_months} months, landed files for {settings.keep_loaded_days} days; "
+        "figures by day, in which nobody can be told, and opt-outs stay."
+    )
+    content: dict[str, Any] = {
+        "made_at": now.astimezone(UTC).isoformat(),
+        "explained": {**_EXPLAINED, "kept": kept},
+        "events": [], "sessions": [], "conversions": [], "opt_outs": [],
+    }  # fmt: skip
     if not settings.warehouse_file.exists():
         return content
     with writer_lock(settings, say), open_warehouse(settings) as connection:
@@ -52,6 +72,10 @@ def own_data(
                 on events.file_id = theirs.file_id and events.line_number = theirs.line_number
             order by events.occurred_at, events.event_key""",
         )
+        for row in content["events"]:
+            # Stored as one text; to read as what it is.
+            if "properties" in row:
+                row["properties"] = json.loads(row["properties"])
         content["opt_outs"] = _rows(
             connection,
             """select signalled_at, is_opt_out from raw.privacy_signals

@@ -46,6 +46,9 @@ _PERSONAL_NAMES: Final = re.compile(
 )
 _COORDINATES: Final = re.compile(r"(lat|lon|lng|latitude|longitude)$")
 _COORDINATE_WORDS: Final = frozenset("lat lon lng latitude longitude gps coord coords coordinate geo".split())
+# Under these names a number may be a coordinate or anything else: only one of four decimals is cut.
+_PLACE_WORDS: Final = frozenset("place location loc home venue spot whereabouts".split())
+_FINE: Final = 4
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 # Under these names a number of seven digits or more is a person's; elsewhere it is an amount or a count.
 _NUMBERED: Final = re.compile(
@@ -70,6 +73,8 @@ def properties(unknown: Mapping[str, Any], event_type: str, secrets: Collection[
             continue
         if _is_coordinate(name, plain):
             value = _coarse(value)
+        elif isinstance(value, float) and _is_fine_place(name, value):
+            value = round(value, 1)
         elif isinstance(value, (int, float)):
             value = MASK if _is_persons_number(value, plain) else value
         if isinstance(value, str):
@@ -101,6 +106,12 @@ def _is_coordinate(name: str, plain: str) -> bool:
     if _COORDINATES.search(plain):
         return True
     return any(word.lower() in _COORDINATE_WORDS for word in _WORDS.findall(name))
+
+
+def _is_fine_place(name: str, value: float) -> bool:
+    """Whether a number under the name of a place tells it to some metres: ten metres are four decimals."""
+    is_place = any(word.lower() in _PLACE_WORDS for word in _WORDS.findall(name))
+    return is_place and abs(value) <= 180 and round(value, _FINE - 1) != value
 
 
 def _coarse(value: Any) -> float | None:

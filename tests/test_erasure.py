@@ -643,6 +643,8 @@ def test_an_access_request_gives_what_an_erasure_would_take(settings: Settings) 
     assert [one["occurred_at"][11:16] for one in content["events"]] == [
         "12:00", "12:01", "12:02", "13:02", "13:03", "14:00"
     ]  # fmt: skip
+    assert "Landed files" in content["explained"]["not_read"]
+    assert "13 months" in content["explained"]["kept"]
     assert own_data(settings, ["never-seen-user"], [], NOW)["events"] == []
     assert OTHER not in json.dumps(content)
 

@@ -101,6 +101,7 @@ NEVER: tuple[tuple[str, dict[str, Any]], ...] = (
 NUMBERS: tuple[dict[str, Any], ...] = (
     {"lat": 48.8566}, {"geoLat": 48.8566}, {"latitude_deg": 48.8566}, {"user_lng": 48.8566},
     {"gpsX": 48.8566}, {"coordY": 48.8566}, {"geo": 48.8566}, {"latE7": 488566000},
+    {"place": 48.8566}, {"homePoint": 48.8566}, {"location_1": 48.8566},
     {"phone": 442079460958}, {"n": 4111111111111111}, {"mobile_no": 442079460958},
 )  # fmt: skip
 NUMBER_MARKS = ("48.8566", "488566000", "442079460958", "411111111111")
