@@ -207,8 +207,9 @@ def models(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[
     what = "everything anew" if outcome.is_full_refresh else "what the batch touched"
     warehouse.say(f"dbt built {what}: {outcome.node_count} nodes in {outcome.seconds:.1f} s", context.log)
     if outcome.failures:
-        listed = "; ".join(f"{node.split('.')[2]}: {why}" for node, why in outcome.failures.items())
-        raise dg.Failure(f"{len(outcome.failures)} of {outcome.node_count} dbt nodes failed: {listed}")
+        raise dg.Failure(
+            f"{len(outcome.failures)} of {outcome.node_count} dbt nodes failed: {outcome.failures_text}"
+        )
 
 
 def _with_row_count(shown: Any, counts: Mapping[str, int]) -> Any:

@@ -7,7 +7,7 @@ Not here: what the models are (`models/`), how Dagster shows them (`assets.py`).
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from orchestration.model_builds import (
     record_build,
     touched_tables,
 )
+from orchestration.seed_mistakes import seed_mistake
 from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.warehouse import open_warehouse, writer_lock
 
@@ -63,6 +64,14 @@ class DbtOutcome:
     is_good: bool
     node_seconds: dict[str, float]
 
+    @property
+    def failures_text(self) -> str:
+        """What failed and why, in one line; a mistake in a seed says by itself where it is."""
+        return "; ".join(
+            why if why.startswith("seeds/") else f"{node.split('.')[2]}: {why}"
+            for node, why in self.failures.items()
+        )
+
 
 def build(
     settings: Settings,
@@ -88,7 +97,7 @@ def build(
         arguments = ["build", *(_FULL if is_full else _BATCH)]
         if not with_unit_tests:
             arguments += ["--exclude-resource-type", "unit_test"]
-        outcome = _outcome(_invoke(arguments, settings, on_event, manifest), is_full)
+        outcome = _outcome(_invoke(arguments, settings, on_event, manifest), is_full, manifest.nodes)
         if outcome.is_good:
             with open_warehouse(settings) as connection:
                 record_build(connection, fingerprint, touched_tables(manifest), datetime.now(UTC))
@@ -108,14 +117,16 @@ def _parsed(settings: Settings) -> Any:
     return outcome.result
 
 
-def _outcome(found: Any, is_full: bool) -> DbtOutcome:
+def _outcome(found: Any, is_full: bool, nodes: Mapping[str, Any] | None = None) -> DbtOutcome:
     results = list(getattr(found.result, "results", None) or [])
     if not results:
         raise DbtFailed(f"dbt ran no model: {_first_line(found.exception) or 'nothing was selected'}")
     return DbtOutcome(
         node_count=len(results),
         failures={
-            result.node.unique_id: _first_line(result.message) or str(result.status)
+            result.node.unique_id: seed_mistake(PROJECT_ROOT, result.node, nodes or {})
+            or _first_line(result.message)
+            or str(result.status)
             for result in results
             if str(result.status) in _FAILED
         },
@@ -166,7 +177,7 @@ def source_freshness(settings: Settings) -> list[SourceAge]:
 
 def parse_when_stale() -> Path:
     """The project's manifest, parsed anew when a model, seed, macro or test is newer than it."""
-    if not MANIFEST_FILE.exists() or MANIFEST_FILE.stat().st_mtime < _newest_source():
+    if not MANIFEST_FILE.exists() or MANIFEST_FILE.stat().st_mtime < newest_source():
         outcome = _invoke(["parse"], None, lambda event: None)
         if not outcome.success:
             raise DbtFailed(f"dbt can't parse the project: {_first_line(outcome.exception)}")
@@ -174,7 +185,8 @@ def parse_when_stale() -> Path:
     return MANIFEST_FILE
 
 
-def _newest_source() -> float:
+def newest_source() -> float:
+    """When a model, seed, macro or test was last written to, as seconds since 1970."""
     files = [PROJECT_ROOT / "dbt_project.yml", PROJECT_ROOT / "profiles.yml"]
     for folder in _SOURCES_OF_THE_MANIFEST:
         files.extend(path for path in (PROJECT_ROOT / folder).rglob("*") if path.is_file())

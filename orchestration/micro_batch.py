@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from orchestration.admission import AdmissionRules
 from orchestration.catalog import CatalogueRows, archive_catalogue, load_catalogue, read_or_refuse
+from orchestration.dbt_runner import newest_source
 from orchestration.erased_originals import clean_original
 from orchestration.erasure_list import ErasureList, read_erasure_list
 from orchestration.erasure_requests import open_return
@@ -31,6 +32,7 @@ from orchestration.event_files import (
 from orchestration.journal import BatchRecord, JournalFile, newest_record_id, wipe_drafts, write_record
 from orchestration.kept_figures import closed_before
 from orchestration.mentions import Mentions
+from orchestration.model_builds import last_built_at
 from orchestration.opt_out_requests import FOLDER as OPT_OUTS
 from orchestration.opt_out_requests import load_requests
 from orchestration.opt_outs import OptOuts
@@ -324,14 +326,21 @@ def delete_old_originals(settings: Settings) -> int:
 
 
 def is_behind(settings: Settings) -> bool:
-    """Whether committed batches wait for a publication; false while another writer is at work."""
+    """Whether committed batches or changed rules wait for a publication; false while another writer works.
+
+    Rules are models, seeds, macros and the reporting zone. Files that were only touched cost one small build.
+    """
     if not settings.warehouse_file.exists():
         return newest_record_id(settings.archive) > 0
     try:
         with writer_lock(settings, wait_seconds=0), open_warehouse(settings) as connection:
-            newest = last_batch_id(connection)
+            newest, built_at = last_batch_id(connection), last_built_at(connection)
     except WarehouseBusy:
         return False
     published = current_manifest(settings.published)
-    is_published = newest <= (published.batch_id if published else 0)
-    return not is_published or newest < newest_record_id(settings.archive)
+    if published is None or newest == 0:
+        return newest > 0 or newest_record_id(settings.archive) > 0
+    has_old_rules = (
+        built_at is None or built_at.timestamp() < newest_source() or published.timezone != settings.timezone
+    )
+    return published.batch_id < newest or newest < newest_record_id(settings.archive) or has_old_rules

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
@@ -72,6 +72,12 @@ def last_good_build(connection: duckdb.DuckDBPyConnection) -> GoodBuild | None:
     """The last good build of this warehouse; null before the first."""
     row = connection.execute("select batch_id, fingerprint from raw.model_builds").fetchone()
     return GoodBuild(*row) if row else None
+
+
+def last_built_at(connection: duckdb.DuckDBPyConnection) -> datetime | None:
+    """When the last good build ended (UTC); None before the first, and since a full one broke off."""
+    row = connection.execute("select built_at from raw.model_builds").fetchone()
+    return row[0].replace(tzinfo=UTC) if row else None
 
 
 def forget_build(connection: duckdb.DuckDBPyConnection) -> None:

@@ -180,10 +180,9 @@ def _build_when_behind(settings: Settings, say: Say) -> None:
     os.environ |= settings.environment()
     outcome = dbt_runner.build(settings)
     if not outcome.is_good:
-        listed = "; ".join(f"{node.split('.')[2]}: {why}" for node, why in outcome.failures.items())
         raise DbtFailed(
-            f"{len(outcome.failures)} of {outcome.node_count} dbt nodes failed: {listed}. Readers stay on "
-            "the last publication. Mend the cause, then: engagement retention"
+            f"{len(outcome.failures)} of {outcome.node_count} dbt nodes failed: {outcome.failures_text}. "
+            "Readers stay on the last publication. Mend the cause, then: engagement retention"
         )
 
 

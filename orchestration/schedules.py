@@ -18,7 +18,8 @@ from orchestration.state_folder import destroy_old_salts
 def safety_net(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Repeats a load whose events were committed but never published, as after a crash or a failed check.
 
-    Also deletes loaded originals and daily salts after their time, whether files arrive or not, and old runs.
+    A changed rule (seed, model, macro, reporting zone) is published in the same way. Also deletes loaded
+    originals and daily salts after their time, whether files arrive or not, and old runs.
     """
     settings = load_settings()
     end_dead_runs(context.instance, settings)

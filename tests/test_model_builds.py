@@ -1,13 +1,15 @@
 """Which batches a build takes, and when it takes everything."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import duckdb
 import pytest
 
+from orchestration import micro_batch
 from orchestration.model_builds import (
     GoodBuild,
     fingerprint_of,
@@ -17,6 +19,9 @@ from orchestration.model_builds import (
     touched_tables,
 )
 from orchestration.raw_schema import create_statements
+from orchestration.settings import load_settings
+from orchestration.state_folder import create_state_folders
+from orchestration.warehouse import open_warehouse, writer_lock
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
@@ -112,3 +117,31 @@ def test_another_description_or_test_asks_for_nothing(change: dict[str, str]) ->
 
 def test_the_tables_that_a_good_build_empties_are_those_with_the_tag() -> None:
     assert touched_tables(manifest()) == ["intermediate.int_touched_days"]
+
+
+def test_changed_rules_wait_for_a_publication_as_batches_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_settings(home=tmp_path, timezone="UTC")
+    create_state_folders(settings)
+    changed_at = NOW - timedelta(minutes=1)
+    published = SimpleNamespace(batch_id=1, timezone="UTC")
+    monkeypatch.setattr(micro_batch, "newest_source", lambda: changed_at.timestamp())
+    monkeypatch.setattr(micro_batch, "newest_record_id", lambda archive: 1)
+    monkeypatch.setattr(micro_batch, "current_manifest", lambda folder: published)
+    with writer_lock(settings), open_warehouse(settings) as connection:
+        connection.execute("insert into raw.load_batches (batch_id) values (1)")
+        record_build(connection, "f1", [], NOW)
+    assert not micro_batch.is_behind(settings)
+    changed_at = NOW + timedelta(minutes=1)
+    assert micro_batch.is_behind(settings)
+    changed_at, published.timezone = NOW, "Europe/Paris"
+    assert micro_batch.is_behind(settings)
+    published.timezone, published.batch_id = "UTC", 0
+    assert micro_batch.is_behind(settings)
+    published.batch_id = 1
+    assert not micro_batch.is_behind(settings)
+    # A full build that broke off over a mistake in a seed: mended, it is built again.
+    with writer_lock(settings), open_warehouse(settings) as connection:
+        forget_build(connection)
+    assert micro_batch.is_behind(settings)

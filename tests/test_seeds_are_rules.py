@@ -87,3 +87,45 @@ def test_changed_seeds_classify_history_anew_at_the_next_rebuild(project: Path, 
         [("email",)], [("email", 1)], [("DE", "mobile", "Ladybird", "BeOS")], [(True,)], [(1,)],
         [("view", 1), ("turn", 1), ("conversion", 1)],
     ]  # fmt: skip
+
+
+# What an analyst may get wrong, and what a build answers.
+MISTAKES: dict[str, tuple[str, dict[str, str], str]] = {
+    "a channel that there is not": (
+        "channel_rules",
+        {"priority": "1", "field": "utm_source", "operator": "equals", "value": "x", "channel": "emial"},
+        "seeds/channel_rules.csv, line {last}: channel 'emial' is none of direct, social, search, referral,",
+    ),
+    "a rule that stands there twice": (
+        "channel_rules",
+        {"priority": "1", "field": "source_label", "operator": "equals", "value": "paid_search",
+         "channel": "email"},
+        "seeds/channel_rules.csv, line {last}: field 'source_label', operator 'equals', value 'paid_search' "
+        "stands in line 2 already",
+    ),
+    "a country that there is not": (
+        "country_spellings",
+        {"country_label": "ruritania", "country": "RU-"},
+        "seeds/country_spellings.csv, line {last}: country 'RU-' is not in seeds/countries.csv",
+    ),
+    "a device without a kind": (
+        "device_types",
+        {"device_label": "hologram", "device": ""},
+        "seeds/device_types.csv, line {last}: device '' is empty",
+    ),
+}  # fmt: skip
+
+
+def test_a_mistake_in_a_seed_is_named_with_its_line(project: Path, tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path / "home", timezone="UTC")
+    _write_raw(settings, [])
+    expected = []
+    for seed, row, _ in MISTAKES.values():
+        edit_seed(project, seed, row)
+    for seed, _, words in MISTAKES.values():
+        text = (project / "seeds" / f"{seed}.csv").read_text(encoding="utf-8")
+        last = len(text.splitlines()) - (seed == "channel_rules" and "emial" in words)
+        expected.append(words.format(last=last))
+    said = dbt_runner.build(settings).failures_text
+    for words in expected:
+        assert words in said
