@@ -8,6 +8,7 @@ DuckDB spells it (`1e5`) is not certain. Whatever is not certain is left to the 
 Not here: what a key means (`column_rules.py`).
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -264,7 +265,11 @@ class LeafReader:
         self._content = content
         self._limits = limits
         self._readers: dict[Key, _KeyReader] = {}
-        self._database = duckdb.connect(config={"threads": 1, "enable_external_access": False})
+
+    @functools.cached_property
+    def _database(self) -> duckdb.DuckDBPyConnection:
+        # Not before it is asked: it took two thirds of the time of tiny files, whose lines it never sees.
+        return duckdb.connect(config={"threads": 1, "enable_external_access": False})
 
     def valid(self, lines: pa.StringArray) -> Flags:
         """Which lines DuckDB can take apart at all."""

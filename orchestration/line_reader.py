@@ -5,6 +5,7 @@ Memory stays bounded whatever the file holds. Pure of Dagster and DuckDB.
 Not here: which files there are (`event_files.py`), what a line means (`admission.py`).
 """
 
+import codecs
 import gzip
 import hashlib
 import io
@@ -92,7 +93,8 @@ class LineReader:
             # However long the nonsense is that a file begins with, it costs no line behind it.
             line_end = line_end_of_objects(self._all_of(first, plain, landed))
             if line_end is None:
-                raise FileRefused("no_json")
+                is_wide = opening.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+                raise FileRefused("no_json", "it is UTF-16; write it as UTF-8" if is_wide else "")
             is_old = line_end == b"\r"
             landed.seek(0)
             plain = _decompressed(landed)

@@ -67,8 +67,10 @@ from orchestration.warehouse import WarehouseBusy, open_warehouse, writer_lock
 
 Say = Callable[[str], None]
 
-# One transaction takes files up to this many landed bytes, so that a back-fill is bounded and resumable.
+# One transaction takes files up to this many landed bytes, and so many at most: a back-fill is bounded and
+# resumable, and a crowd of tiny files shows as loaded while the rest of it is read.
 BATCH_BYTES: Final = 1 << 30
+BATCH_FILES: Final = 5_000
 
 
 class LandingMissing(RuntimeError):
@@ -236,7 +238,7 @@ def _parts(files: Sequence[LandedFile]) -> list[list[LandedFile]]:
     parts: list[list[LandedFile]] = []
     filled = 0
     for file in files:
-        if not parts or filled + file.byte_count > BATCH_BYTES:
+        if not parts or filled + file.byte_count > BATCH_BYTES or len(parts[-1]) == BATCH_FILES:
             parts.append([])
             filled = 0
         parts[-1].append(file)

@@ -27,6 +27,18 @@ PROJECT_ROOT: Final = Path(__file__).resolve().parent.parent
 ENVIRONMENT_PREFIX: Final = "ENGAGEMENT_"
 
 
+# What lies in the home beside the landing folder.
+_STATE_FOLDERS: Final = frozenset(
+    "archive dagster exports logs published quality receipts secrets tmp warehouse".split()
+)
+
+
+def _holds_state(landing: Path, home: Path) -> bool:
+    if home.is_relative_to(landing):
+        return True
+    return landing.is_relative_to(home) and landing.relative_to(home).parts[0] in _STATE_FOLDERS
+
+
 class SettingsError(ValueError):
     """A setting cannot be used; the text names it, its value, what is allowed and the next step."""
 
@@ -50,7 +62,7 @@ class Settings(BaseSettings):
         Path,
         Field(
             default_factory=lambda validated: validated["home"] / "landing",
-            description="a folder event files are dropped in",
+            description="a folder event files are dropped in, with none of the other state in or around it",
         ),
     ]
     timezone: Annotated[str, Field(description="an IANA name such as Europe/Paris or UTC")] = "UTC"
@@ -109,6 +121,9 @@ class Settings(BaseSettings):
             if set("*?[") & set(str(path)):
                 # Dagster takes the path of its configuration for a pattern and would go on without it.
                 raise ValueError("looks like a pattern")
+        elif (home := info.data.get("home")) is not None and _holds_state(path, home):
+            # The archive would be taken for landed files, and deleted after their days.
+            raise ValueError("not apart from the state")
         return path
 
     @property

@@ -195,6 +195,17 @@ def test_limits_hold_by_column_too(limits: dict[str, int], rules: AdmissionRules
     assert [row["outcome"] for row in rows].count("rejected") == 1
 
 
+def test_a_file_of_few_lines_opens_no_database(
+    rules: AdmissionRules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[object] = []
+    monkeypatch.setattr("orchestration.leaf_columns.duckdb.connect", lambda **_: opened.append(1))
+    monkeypatch.setattr("orchestration.column_admission.SMALLEST_TABLE", 400)
+    (table,) = admitted_blocks([LineBlock(1, lines(event()))], rules)
+    # In a crowd of tiny files it took two thirds of the time.
+    assert (table.num_rows, opened) == (1, [])
+
+
 def test_a_mistake_of_ours_about_one_value_costs_that_line_only(
     rules: AdmissionRules, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -106,6 +106,13 @@ def test_a_file_without_json_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path, "prose.json", b"Dear all,\nthis is no event.\n") == "no_json"
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_a_refused_file_of_another_encoding_says_so(encoding: str, tmp_path: Path) -> None:
+    content = ("\ufeff" + TWO.decode()).encode(encoding)
+    with pytest.raises(FileRefused, match="it is UTF-16; write it as UTF-8"):
+        read(tmp_path, "from-a-shell.ndjson", content)
+
+
 @pytest.mark.parametrize("kept", [1, 5, 10, 15, 18, 25, 40, 60])
 def test_a_torn_gzip_is_refused_wherever_it_was_cut(kept: int, tmp_path: Path) -> None:
     packed = gzip.compress(TWO)

@@ -77,16 +77,17 @@ def test_a_bomb_of_one_document_is_refused(settings: Settings) -> None:
     assert found["peak_bytes"] < 1500 * MEBIBYTE
 
 
-def test_a_crowd_of_tiny_files_is_loaded_whole(
-    settings: Settings, record_property: Callable[[str, object], None]
+def test_a_crowd_of_tiny_files_is_loaded_whole_in_parts(
+    settings: Settings, record_property: Callable[[str, object], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("orchestration.micro_batch.BATCH_FILES", CROWD * 2 // 5)
     for number in range(CROWD):
         (settings.landing / f"{number:06}.ndjson").write_bytes(lines(event(eventId=f"e{number}")))
     began = time.monotonic()
     summary = load_pending(settings)
     seconds = time.monotonic() - began
     assert summary.accounting == Accounting(received=CROWD, accepted=CROWD)
-    assert (summary.file_count, len(summary.batches)) == (CROWD, 1)
+    assert (summary.file_count, len(summary.batches)) == (CROWD, 3)
     assert rows(settings, "select count(*), count(distinct content_hash) from raw.event_files") == [
         (CROWD, CROWD)
     ]

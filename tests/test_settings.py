@@ -46,3 +46,25 @@ def test_an_env_file_may_hold_settings_comments_and_what_is_not_ours(
     env_file.write_text("# ENGAGEMENT_HOEM=x\nPOSTGRES_URL=x\nengagement_keep_loaded_days=3\n")
     monkeypatch.setitem(Settings.model_config, "env_file", env_file)
     assert load_settings().keep_loaded_days == 3
+
+
+@pytest.mark.parametrize("folder", ["", "..", "archive", "archive/more", "tmp"])
+def test_a_landing_folder_with_other_state_inside_or_around_it_is_an_error(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setenv("ENGAGEMENT_HOME", str(home))
+    monkeypatch.setenv("ENGAGEMENT_LANDING", str(home / folder))
+    # The sealed files and the journal would be taken for landed files, moved and deleted.
+    with pytest.raises(SettingsError, match=r"ENGAGEMENT_LANDING is .* with none of the other state"):
+        load_settings()
+
+
+@pytest.mark.parametrize("folder", ["landing", "drop/events", "../events", "../home-landing"])
+def test_any_other_landing_folder_is_taken(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setenv("ENGAGEMENT_HOME", str(home))
+    monkeypatch.setenv("ENGAGEMENT_LANDING", str(home / folder))
+    assert load_settings().landing == (home / folder).resolve()
