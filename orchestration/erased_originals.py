@@ -22,8 +22,9 @@ import pyarrow.parquet as pq
 from orchestration.archive import sealed_path
 from orchestration.erasure_list import ErasureList
 from orchestration.event_files import FileRefused, LandedFile, reason_file
+from orchestration.file_names import name_parts
 from orchestration.line_reader import LineReader, open_regular
-from orchestration.mentions import Mentions
+from orchestration.mentions import Mentions, plain_words
 from orchestration.originals import may_be_written_to, originals, remember
 from orchestration.settings import Settings
 
@@ -52,7 +53,7 @@ def clean_original(
 ) -> Cleaning:
     """Takes the lines of erased people out of one file under `loaded/` or `refused/`, in its own format.
 
-    `erased`: also look for whoever is on the list in lines that were rejected, of which no key was kept. A
+    `erased`: also look for whoever is on the list, in lines of which no key was kept and in the name. A
     file that can't be read as lines and names somebody is removed. A JSON document becomes its lines.
     """
     try:
@@ -60,22 +61,26 @@ def clean_original(
     except FileNotFoundError:
         return "clean"
     file = _as_seen(path, seen)
+    named = mentions
+    if erased:
+        met = erased.erased_ids(name_parts(str(path.relative_to(settings.landing))))
+        named = Mentions(met, plain_words(settings, met))
     try:
         gone = _lines_to_go(file, settings, mentions, erased)
     except FileRefused:
         if not _is_named_within(path, mentions, erased):
-            return _rename(path, settings, mentions)
+            return _rename(path, settings, named)
         if may_be_written_to(path, 0):
             return "open"
         path.unlink()
         reason_file(path).unlink(missing_ok=True)
         return "removed"
     if not gone:
-        return _rename(path, settings, mentions)
+        return _rename(path, settings, named)
     if may_be_written_to(path, 0):
         return "open"
     _write_without(file, gone, settings)
-    _rename(path, settings, mentions)
+    _rename(path, settings, named)
     return "rewritten"
 
 
@@ -117,12 +122,12 @@ def _lines_to_go(
         if mentions.within(block.data):
             gone |= {number for number, line in block.lines() if mentions.within(line)}
     if erased:
-        rejected = _rejected_lines(settings.archive, reader.content_hash)
-        again = LineReader(file, settings.limits) if rejected is None or rejected else ()
+        asked = _lines_without_key(settings.archive, reader.content_hash)
+        again = LineReader(file, settings.limits) if asked is None or asked else ()
         gone |= {
             number
             for number, line in again
-            if (rejected is None or number in rejected) and _names_erased(line, erased)
+            if (asked is None or number in asked) and _names_erased(line, erased)
         }
     return gone | erased_lines(settings.archive, reader.content_hash)
 
@@ -133,13 +138,17 @@ def _names_erased(line: bytes, erased: ErasureList) -> bool:
     return bool(erased.erased_ids(texts))
 
 
-def _rejected_lines(archive: Path, content_hash: str) -> set[int] | None:
-    """The lines of which no key was kept; null, for all of them, of a catalogue or what was refused."""
+def _lines_without_key(archive: Path, content_hash: str) -> set[int] | None:
+    """The lines of which no key was kept: rejected ones and those of refused consent.
+
+    Null, for all of them, of a catalogue or what was refused.
+    """
     path = sealed_path(archive, content_hash)
     if not path.exists():
         return None
-    table = pq.read_table(path, columns=["line_number", "outcome"])
-    return set(table.filter(pc.equal(table["outcome"], "rejected"))["line_number"].to_pylist())
+    table = pq.read_table(path, columns=["line_number", "outcome", "is_consent_refused"])
+    mask = pc.or_kleene(pc.equal(table["outcome"], "rejected"), table["is_consent_refused"])
+    return set(table.filter(pc.fill_null(mask, False))["line_number"].to_pylist())
 
 
 def erased_lines(archive: Path, content_hash: str) -> set[int]:

@@ -36,7 +36,7 @@ class NameWatch:
     def __init__(self, file: LandedFile, keyring: Keyring) -> None:
         self._name = file.name
         self._keyring = keyring
-        self._parts = {part.lower(): part for part in _parts(file.name)}
+        self._parts = {part.lower(): part for part in name_parts(file.name)}
         self._person_keys = {
             keyring.key_once(kind, part): part for kind in _KEY_OF.values() for part in self._parts.values()
         }
@@ -84,7 +84,7 @@ class NameWatch:
         self._found |= {keys[key] for key in pc.unique(met).to_pylist()}
 
 
-def _parts(name: str) -> Iterable[str]:
+def name_parts(name: str) -> Iterable[str]:
     """What could be an id in a name: words with what joins them, in each folder and the name itself.
 
     A part is as long as an id in a text is at least, or the whole name without its endings.

@@ -46,6 +46,16 @@ def closed_before(archive: Path) -> date | None:
     return max(days, default=None)
 
 
+def count_days_to_close(connection: duckdb.DuckDBPyConnection, archive: Path, first_kept: date) -> int:
+    """How many days with figures lie before `first_kept` and are not closed yet."""
+    since = closed_before(archive) or date.min
+    days = " union ".join(f"select {day} as kept_date from marts.{mart}" for mart, day in DAY_OF.items())
+    row = connection.execute(
+        f"select count(*) from ({days}) where kept_date >= ? and kept_date < ?", [since, first_kept]
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
 def close_days(connection: duckdb.DuckDBPyConnection, archive: Path, first_kept: date) -> int:
     """Writes the daily figures of the days before `first_kept` that are not closed yet; returns their number.
 

@@ -23,7 +23,7 @@ from orchestration.dbt_runner import DbtFailed
 from orchestration.event_files import wipe_folder
 from orchestration.expiry import expire_events, find_expired, rewrite_sealed, sealed_with_old_rows
 from orchestration.journal import BatchRecord, make_durable, write_record
-from orchestration.kept_figures import close_days, closed_before
+from orchestration.kept_figures import close_days, closed_before, count_days_to_close
 from orchestration.model_builds import last_good_build
 from orchestration.originals import delete_before, delete_loaded
 from orchestration.publication import publish, remove_all_but_current
@@ -96,6 +96,9 @@ def retire(
             _build_when_behind(settings, say)
         with open_warehouse(settings) as connection:
             files, plan = _plan(connection, settings, start)
+            if dry_run and plan.event_count:
+                days = count_days_to_close(connection, settings.archive, first)
+                plan = replace(plan, closed_day_count=days)
             if dry_run or not (plan.event_count or files or unfinished):
                 return _receipt(first, now, plan, is_dry_run=dry_run)
             say(f"{plan.event_count:,} events lie before {first}; closing their days")

@@ -349,6 +349,15 @@ def test_what_arrives_later_is_suppressed_and_counted(sent: dict[str, bytes], se
         assert accounting_gaps(connection) == []
 
 
+def test_a_file_that_comes_again_keeps_neither_their_refused_events_nor_its_name(settings: Settings) -> None:
+    load(settings, all=lines(*THEIRS, *OTHERS))
+    erase(settings, USER)
+    refused = at("19:00", sessionId="s11", userId=USER, metadata={"consent": "denied"})
+    load(settings, **{f"userId-{USER}": lines(refused, at("19:01", sessionId="s12", userId=OTHER))})
+    assert places_with(settings, USER) == set()
+    assert (settings.landing / "loaded" / "userId-erased.ndjson").exists()
+
+
 def test_a_session_that_turns_out_to_be_theirs_goes_with_what_is_stored_of_it(settings: Settings) -> None:
     load(settings, all=lines(*OTHERS))
     erase(settings, USER)

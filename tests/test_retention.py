@@ -167,6 +167,7 @@ def test_old_events_leave_every_byte_and_the_figures_of_their_days_stay_folded(s
     # 23 of Nov 10 (the opt-out is no event) and the winner of the rivals; of `w` one rests.
     assert (tried.event_count, receipt.event_count) == (24, 24)
     assert (receipt.resting_event_count, receipt.closed_day_count) == (1, 2)
+    assert tried.closed_day_count == 2
     assert marks_in(settings.home) == {}
     # Inside the window nothing changed.
     assert {table: published(settings, table, "2026-11-12") for table in DAY_OF} == before

@@ -34,8 +34,12 @@ def retention(dry_run: bool, as_json: bool) -> None:
         return
     verb = "would leave" if dry_run else "left"
     click.echo(f"Kept from {receipt.first_kept_day} on: {receipt.event_count:,} older events {verb}")
+    files = f"Sealed files written anew {receipt.rewritten_file_count:,}"
+    days = f"days closed {receipt.closed_day_count:,}"
+    if dry_run:
+        click.echo(f"{files}, {days}; landed files and publications that hold such events go as well")
+        return
     click.echo(
-        f"Sealed files written anew {receipt.rewritten_file_count:,}, "
-        f"days closed {receipt.closed_day_count:,}, originals deleted {receipt.deleted_original_count:,}, "
+        f"{files}, {days}, originals deleted {receipt.deleted_original_count:,}, "
         f"publications removed {receipt.removed_publication_count:,}"
     )
