@@ -7,7 +7,7 @@ Not here: the person's own rows (`erased_rows.py`), landed files (`erased_origin
 
 import glob
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -20,9 +20,12 @@ import pyarrow.parquet as pq
 
 from orchestration.archive import row_groups, write_sealed
 from orchestration.catalog import CATALOGUES
+from orchestration.erasure_list import WORD_OF_A_TEXT, ErasureList
 from orchestration.erasure_requests import ErasureRequest, save_request
+from orchestration.event_fields import MAX_ID_CHARACTERS
+from orchestration.file_names import name_parts
 from orchestration.journal import BatchRecord, make_durable, write_record
-from orchestration.mentions import Mentions
+from orchestration.mentions import TELLING_CHARACTERS, Mentions
 from orchestration.places import COLUMNS
 from orchestration.raw_events import last_batch_id, roll_back
 from orchestration.raw_schema import EVENT_COLUMNS
@@ -37,6 +40,7 @@ _TEXTS: Final = tuple(
 )
 _FILES_A_STATEMENT: Final = 500
 _FEW_FORMS: Final = 4
+_FILES: Final = "read_parquet(?, hive_partitioning = false, union_by_name = true, filename = true)"
 NAMED: Final = "texts of others"
 
 
@@ -74,7 +78,29 @@ def mask_mentions(settings: Settings, requests: Sequence[ErasureRequest], ids: M
             _write_anew(path, pq.read_table(path), pattern)
     for path in settings.archive.glob("*.catalogue.json"):
         _mask_catalogue(path, told)
-    return any(request.counts.get(NAMED) for request in requests)
+    return count > 0 or any(request.counts.get(NAMED) for request in requests)
+
+
+def ids_met(settings: Settings, erased: ErasureList) -> set[str]:
+    """Ids of people on the list that stand in texts or in names of files, as after a backup was restored.
+
+    Every word that is stored is compared with the list, at some seconds a million words: only for returns.
+    """
+    words: set[str] = set()
+    query = f"""select distinct word from (
+            select unnest(regexp_extract_all({{}}, '{WORD_OF_A_TEXT}')) as word from {{}}
+        ) where length(word) between {TELLING_CHARACTERS} and {MAX_ID_CHARACTERS}"""
+    with open_warehouse(settings) as connection:
+        sources: list[tuple[str, str, list[list[str]]]] = [(_joined(_TEXTS), "raw.events", [])]
+        sources += [(_joined(_texts_of(table)), f"raw.{table}", []) for table in CATALOGUES]
+        sources += [
+            (_joined(texts), _FILES, [listed]) for listed, texts in _packed(connection, settings.archive)
+        ]
+        for texts, source, values in sources:
+            words |= {word for (word,) in connection.execute(query.format(texts, source), values).fetchall()}
+        names = connection.execute("select distinct file_name from raw.event_files").fetchall()
+    words |= {part for (name,) in names for part in name_parts(name) if len(part) >= TELLING_CHARACTERS}
+    return erased.erased_ids(words)
 
 
 def mentions_left(settings: Settings, ids: Mentions) -> dict[str, int]:
@@ -197,24 +223,29 @@ def _pattern(ids: Mentions) -> str:
 
 
 def _sealed_with(connection: duckdb.DuckDBPyConnection, archive: Path, ids: Mentions) -> list[Path]:
-    """The sealed files, and the figures of closed days, in which any text matches."""
+    """The sealed files, and the figures of closed days, in which any text names somebody."""
+    found: list[Path] = []
+    for listed, texts in _packed(connection, archive):
+        condition, values = _condition(texts, ids)
+        rows = connection.execute(
+            f"select distinct filename from {_FILES} where {condition}", [listed, *values]
+        ).fetchall()
+        found += [Path(name) for (name,) in rows]
+    return sorted(found)
+
+
+def _packed(connection: duckdb.DuckDBPyConnection, archive: Path) -> Iterator[tuple[list[str], list[str]]]:
+    """Parquet files of the archive that are alike, some at a time, with their columns of texts."""
     groups: dict[str, list[Path]] = {}
     for path in sorted(archive.rglob("*.parquet")):
         groups.setdefault(path.name if path.parent != archive else "", []).append(path)
-    found: list[Path] = []
     for paths in groups.values():
         for start in range(0, len(paths), _FILES_A_STATEMENT):
             listed = [glob.escape(str(path)) for path in paths[start : start + _FILES_A_STATEMENT]]
-            source = "read_parquet(?, hive_partitioning = false, union_by_name = true, filename = true)"
-            names = [name for name, *_ in connection.execute(f"describe from {source}", [listed]).fetchall()]
+            names = [name for name, *_ in connection.execute(f"describe from {_FILES}", [listed]).fetchall()]
             texts = [name for name in names if COLUMNS.get(name) == "text" or name in _TEXTS]
             if texts:
-                condition, values = _condition(texts, ids)
-                rows = connection.execute(
-                    f"select distinct filename from {source} where {condition}", [listed, *values]
-                ).fetchall()
-                found += [Path(name) for (name,) in rows]
-    return sorted(found)
+                yield listed, texts
 
 
 def _masked(table: pa.Table, pattern: str) -> pa.Table:

@@ -24,7 +24,8 @@ from orchestration.settings import Settings
 EntryKind = Literal["person", "session", "event"]
 KINDS: Final[tuple[EntryKind, ...]] = ("person", "session", "event")
 # What could be an id in a text; one with other signs in it is known only where it is the whole text.
-_WORD: Final = re.compile(r"[\w.@-]+")
+WORD_OF_A_TEXT: Final = r"\w(?:[\w.@-]*\w)?"
+_WORD: Final = re.compile(WORD_OF_A_TEXT)
 _ENTRY: Final = re.compile(r"(person|session|event) [0-9a-f]{24}")
 
 

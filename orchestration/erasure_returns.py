@@ -13,7 +13,9 @@ import duckdb
 import pyarrow.parquet as pq
 
 from orchestration.archive import row_groups, write_sealed
+from orchestration.erased_files import clean_journal
 from orchestration.erased_lines import is_anybody_erased, suppress_all_erased
+from orchestration.erased_mentions import ids_met, mask_mentions
 from orchestration.erased_rows import clean_sealed, find_person, note_erased, noted_entries, take_out
 from orchestration.erasure_list import (
     EntryKind,
@@ -25,6 +27,7 @@ from orchestration.erasure_list import (
 )
 from orchestration.erasure_requests import open_requests, open_return
 from orchestration.journal import BatchRecord, write_record
+from orchestration.mentions import Mentions, plain_words
 from orchestration.privacy import Keyring
 from orchestration.raw_events import last_batch_id
 from orchestration.settings import Settings
@@ -61,7 +64,8 @@ def take_out_returned(settings: Settings, erased: ErasureList, say: Say) -> bool
         return False
     in_archive = erased.entries - archive_entries(settings.archive)
     with open_warehouse(settings) as connection:
-        if not (erased.entries - noted_entries(connection)) | in_archive:
+        in_warehouse = erased.entries - noted_entries(connection)
+        if not in_warehouse | in_archive:
             return False
         say("Comparing what is stored with the list of erased people")
         keys = listed_keys(connection, erased)
@@ -78,8 +82,20 @@ def take_out_returned(settings: Settings, erased: ErasureList, say: Say) -> bool
     clean_sealed(settings.archive, settings.tmp, found.lines)
     if any(entry.startswith("person") for entry in in_archive):
         clean_archive(settings, erased)
+    if any(entry.startswith("person") for entry in in_warehouse | in_archive):
+        is_stored |= _mask_returned(settings, erased)
     mark_archive(settings.archive, erased)
     return is_stored
+
+
+def _mask_returned(settings: Settings, erased: ErasureList) -> bool:
+    """Ids in texts of others and in names of files, which came back with a backup."""
+    met = ids_met(settings, erased)
+    if not met:
+        return False
+    mentions = Mentions(met, plain_words(settings, met))
+    is_masked = mask_mentions(settings, [], mentions)
+    return clean_journal(settings, mentions) > 0 or is_masked
 
 
 def listed_keys(

@@ -16,7 +16,7 @@ from orchestration.masking import MASK, SHORTEST_ID_IN_TEXT
 from orchestration.settings import PROJECT_ROOT, Settings
 
 # A shorter id is a number or a word like others: it is searched for only as the value of an id.
-_TELLING_CHARACTERS: Final = 6
+TELLING_CHARACTERS: Final = 6
 _WORD: Final = rb"(?<![\w-])%b(?![\w-])"
 # Also in JSON inside JSON, as a table has it.
 _VALUE_OF_ID: Final = rb"(?i:id)\\?\"\s{0,9}:\s{0,9}\\?\"%b\\?\""
@@ -35,7 +35,7 @@ class Mentions:
         telling, named = [], []
         patterns = {}
         for one in ids:
-            is_telling = len(one) >= _TELLING_CHARACTERS and one not in plain_words
+            is_telling = len(one) >= TELLING_CHARACTERS and one not in plain_words
             for form in _forms_of(one):
                 patterns[form] = (_WORD if is_telling else _VALUE_OF_ID) % re.escape(form)
             if is_telling:

@@ -377,6 +377,8 @@ def test_a_session_that_turns_out_to_be_theirs_goes_with_what_is_stored_of_it(se
 )
 def test_a_restored_backup_brings_nobody_back(restored: str, settings: Settings, tmp_path: Path) -> None:
     load_everything(settings)
+    # What others said of them comes back with a backup as well.
+    load(settings, said=lines(*NAMING[:3]))
     for folder in restored.split():
         shutil.copytree(settings.home / folder, tmp_path / folder)
     erase(settings, USER)
