@@ -23,7 +23,7 @@
     sitting          the events (or sessions) of touched sittings
     visitor          by visitor_tier and visitor_key, on all capsules
     capsule_visitor  by capsule_id, visitor_tier and visitor_key
-    history          the same, also of sessions that change because of others
+    history          the same and entry_date: the funnels that a touched session may change
     order            by capsule_id, conversion_type and order_key
     entry_day        by capsule_id and entry_date of the funnels of touched histories
     `columns` names them where the relation calls them otherwise (session_date). -#}
@@ -58,7 +58,7 @@
         "event_day": ["capsule_id", "event_date"],
         "visitor": ["visitor_tier", "visitor_key"],
         "capsule_visitor": ["capsule_id", "visitor_tier", "visitor_key"],
-        "history": ["capsule_id", "visitor_tier", "visitor_key"],
+        "history": ["capsule_id", "visitor_tier", "visitor_key", "entry_date"],
         "order": ["capsule_id", "conversion_type", "order_key"],
         "entry_day": ["capsule_id", "entry_date"],
     }[by]) }}
@@ -84,7 +84,7 @@
         select capsule_id, visitor_tier, visitor_key
         from {{ touched_table("int_touched_visitors") }}
     {%- elif by == "history" -%}
-        select capsule_id, visitor_tier, visitor_key
+        select capsule_id, visitor_tier, visitor_key, entry_date
         from {{ touched_table("int_touched_histories") }}
     {%- elif by == "order" -%}
         select capsule_id, conversion_type, order_key
@@ -94,8 +94,7 @@
         union distinct
         -- A later step of a visitor changes the day on which the funnel was entered.
         select capsule_id, entry_date
-        from {{ touched_table("fct_funnel_steps", "marts") }}
-        where (capsule_id, visitor_tier, visitor_key) in ({{ touched_keys("history") }})
+        from {{ touched_table("int_touched_histories") }}
     {%- else -%}
         {{ exceptions.raise_compiler_error("Nothing is touched by " ~ by) }}
     {%- endif -%}

@@ -4,19 +4,49 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='touched',
-    unique_key=['capsule_id', 'visitor_tier', 'visitor_key'],
+    unique_key=['capsule_id', 'visitor_tier', 'visitor_key', 'entry_date'],
     meta={'touched_by': 'history'},
     on_schema_change='fail',
 ) }}
 
-with sessions as (
+{{ built_after('int_touched_histories') }}
 
-    select * from {{ touched(ref('fct_sessions'), by='history') }}
+with all_sessions as (
+
+    select * from {{ ref('fct_sessions') }}
 
 ),
 
--- Of a batch only the days that its visitors were there on are read.
+-- Of a batch only the sessions that may tell of a funnel entered on a touched day, and
+-- of these only the days that they have events on, are read.
 {% if is_batch() %}
+    touched_spans as (
+
+        select
+            capsule_id,
+            visitor_tier,
+            visitor_key,
+            cast(min(entry_date) as timestamp) - interval '1 day' as from_at,
+            cast(max(entry_date) as timestamp) + interval '9 days' as until_at
+        from {{ touched_table('int_touched_histories') }}
+        group by capsule_id, visitor_tier, visitor_key
+
+    ),
+
+    sessions as (
+
+        select all_sessions.*
+        from all_sessions
+        inner join touched_spans
+            on
+                all_sessions.capsule_id = touched_spans.capsule_id
+                and all_sessions.visitor_tier = touched_spans.visitor_tier
+                and all_sessions.visitor_key = touched_spans.visitor_key
+                and all_sessions.ended_at >= touched_spans.from_at
+                and all_sessions.started_at <= touched_spans.until_at
+
+    ),
+
     spans as (
 
         select
@@ -39,6 +69,12 @@ with sessions as (
             on
                 cast(spans.from_at as date) + span_days.day_number
                 <= cast(spans.until_at as date)
+
+    ),
+{% else %}
+    sessions as (
+
+        select * from all_sessions
 
     ),
 {% endif %}
@@ -269,6 +305,15 @@ final as (
         on taken_steps.session_key = sessions.session_key
     inner join funnel_steps
         on taken_steps.step_number = funnel_steps.step_number
+    {% if is_batch() %}
+        where
+            (
+                sessions.capsule_id,
+                sessions.visitor_tier,
+                sessions.visitor_key,
+                {{ reporting_date('taken_steps.entered_at') }}
+            ) in ({{ touched_keys('history') }})
+    {% endif %}
 
 )
 

@@ -17,14 +17,15 @@ sessions as (
 
 ),
 
--- The minute of the newest event is the last one, also while it is not over.
+-- The minute of the newest event is the last one, also while it is not over. A session
+-- ends with an event; there are eight times as many events.
 windows as (
 
     select
-        date_trunc('minute', max(occurred_at)) as until_at,
-        date_trunc('minute', max(occurred_at))
+        date_trunc('minute', max(ended_at)) as until_at,
+        date_trunc('minute', max(ended_at))
         - interval '{{ minutes - 1 }}' minute as from_at
-    from events
+    from sessions
 
 ),
 
