@@ -73,6 +73,7 @@ def content_heatmap(rows: Sequence[Row], order: Sequence[str]) -> Chart:
                     domain=False,
                     labelOverlap="greedy",
                     labelBound=True,
+                    labelSeparation=10,
                 ),
             ),
             y=alt.Y(

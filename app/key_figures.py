@@ -11,7 +11,7 @@ import streamlit as st
 
 from app.answers import ask
 from app.breakdowns import drawn_buckets, grain_of
-from app.chart_parts import Chart
+from app.chart_parts import Chart, readable
 from app.comparison import NOT_COMPARABLE, Change
 from app.downloads import download_menu
 from app.figure_rows import figure_texts
@@ -176,6 +176,11 @@ def card(title: str, note: str = "", downloads: Sequence[str] = ()) -> Any:
     return container
 
 
+def draw_chart(chart: Chart, alt: str, **looks: Any) -> None:
+    """A chart with words for those who do not see it, and labels that everybody can read."""
+    st.altair_chart(readable(chart), alt=alt, **looks)
+
+
 def trend_chart(view: View, metric: Metric) -> None:
     """The metric over time beside the earlier period, with the words that explain its lines."""
     grain = grain_of(view.selection)
@@ -186,7 +191,7 @@ def trend_chart(view: View, metric: Metric) -> None:
         return
     is_compared = any(point["earlier"] is not None for point in points)
     behind = ", with the earlier period dashed" if is_compared else ""
-    st.altair_chart(trend(points, metric, grain), alt=f"{metric.label} over time, {view.period_text}{behind}")
+    draw_chart(trend(points, metric, grain), alt=f"{metric.label} over time, {view.period_text}{behind}")
     st.caption(trend_note(grain, len(points), is_compared, view.earlier.is_so_far))
 
 
@@ -234,7 +239,7 @@ def ranking_chart(chart: Chart, key: str, alt: str, what: str = "bar") -> None:
             filter_by(key, picked[0][key])
 
     name = f"{what}_{key}_{chosen}"
-    st.altair_chart(chart, alt=f"{alt}. A click on a {what} filters by it.", key=name, on_select=pick)
+    draw_chart(chart, f"{alt}. A click on a {what} filters by it.", key=name, on_select=pick)
 
 
 def picking_table(

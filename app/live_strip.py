@@ -10,6 +10,7 @@ import streamlit as st
 
 from app.answers import ask
 from app.format import age_text, count_text, counted
+from app.key_figures import draw_chart
 from app.live_figures import LiveFigures, live_figures
 from app.trend_charts import views_by_minute
 from app.view import View
@@ -38,7 +39,7 @@ def live_strip(view: View) -> None:
             st.metric("In 30 minutes", count_text(found.people), width=130, help=HALF_HOUR_HELP)
             with st.container(width="stretch"):
                 st.caption(f"Views per minute, the 30 minutes up to {until}")
-                st.altair_chart(
+                draw_chart(
                     views_by_minute(found.minutes),
                     alt=f"Views per minute in the 30 minutes up to {until}: "
                     f"{counted(found.view_count, 'view', 'views')} in all",

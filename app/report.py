@@ -5,7 +5,7 @@ answers with the same functions; nothing is computed here.
 Not here: paper (`report_pdf.py`, `report.typ`), Streamlit.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -14,8 +14,16 @@ from app import breakdowns, charts, trend_charts
 from app.about import about_view, capsules_text
 from app.breakdowns import capsule_names, drawn_buckets, grain_of
 from app.chart_parts import Chart
-from app.content_figures import idle_content, video_items
-from app.conversion_figures import MODEL_NAMES, attributed_revenue, conversion_rates, funnel_steps
+from app.content_figures import idle_content, video_items, video_retention
+from app.content_over_time import content_buckets, content_titles
+from app.conversation_figures import conversation_endings
+from app.conversion_figures import (
+    MODEL_NAMES,
+    FunnelScope,
+    attributed_revenue,
+    conversion_rates,
+    funnel_steps,
+)
 from app.figure_rows import figure_texts
 from app.format import (
     count_text,
@@ -27,20 +35,18 @@ from app.format import (
     score_text,
     source_text,
 )
+from app.heatmaps import content_heatmap, weekday_heatmap
 from app.insights import insights
 from app.metrics import METRICS_BY_ID
 from app.publications import Publication
-from app.queries import Comparison, compare, metric_rows
+from app.queries import compare, metric_rows
+from app.relevance_chart import relevance_against_use, relevance_points
+from app.report_blocks import Asked, Block, table
 from app.selection import Comparing, Selection
-from app.tabs import FIGURES
+from app.tabs import FIGURES, RETURNING, TIMES
 
-ROWS_OF_A_TABLE: Final = 15
-BARS: Final = 10
-# Pixels of a chart, its labels included.
-FULL_WIDTH: Final = 620
-HALF_WIDTH: Final = 300
-
-Block = dict[str, Any]
+ITEMS_DRAWN: Final = 300
+FUNNELS: Final[Mapping[FunnelScope, str]] = {"session": "a session", "visitor": "seven days"}
 
 
 @dataclass(frozen=True)
@@ -51,52 +57,13 @@ class Report:
     charts: dict[str, Chart]
 
 
-@dataclass(frozen=True)
-class _Asked:
-    publication: Publication
-    selection: Selection
-    found: Comparison
-    names: Mapping[str, str]
-    charts: dict[str, Chart]
-
-    def chart(self, title: str, alt: str, drawn: Chart) -> Block:
-        name = f"chart-{len(self.charts) + 1}"
-        self.charts[name] = drawn.properties(width=FULL_WIDTH)
-        return {"kind": "chart", "title": title, "alt": alt, "name": name}
-
-    def beside(self, *blocks: Block) -> Block:
-        """Two charts in one row, each drawn for half the width of the page."""
-        for block in blocks:
-            if block["kind"] == "chart":
-                self.charts[block["name"]] = self.charts[block["name"]].properties(width=HALF_WIDTH)
-        return {"kind": "pair", "parts": list(blocks)}
-
-    def figures(self, tab: str) -> Block:
-        return {
-            "kind": "figures", "rows": [asdict(row) for row in figure_texts(self.found, FIGURES[tab])]
-        }  # fmt: skip
-
-    def ranking(self, key: str, metric_id: str, title: str, word: Callable[[str], str] = name_text) -> Block:
-        rows = metric_rows(self.publication, self.selection, [key], [metric_id])
-        counted = sorted((row for row in rows if row[metric_id]), key=lambda row: (-row[metric_id], row[key]))
-        named = [{**row, "name": word(row[key])} for row in counted[:BARS]]
-        label = METRICS_BY_ID[metric_id].label
-        if not named:
-            return _sentence(f"{title}: nothing in this period.")
-        drawn = charts.bars(named, "name", metric_id, label, METRICS_BY_ID[metric_id].unit)
-        left_out = len(counted) - len(named)
-        note = f" (the largest {len(named)} of {len(counted)})" if left_out > 0 else ""
-        listed = "; ".join(f"{row['name']} {row[metric_id]:,}" for row in named)
-        return self.chart(f"{title}{note}", f"{label}: {listed}", drawn)
-
-
 def report(
     publication: Publication, selection: Selection, comparing: Comparing, generated_at: datetime
 ) -> Report:
     """The whole report of a selection; `generated_at` is an aware instant."""
     names = capsule_names(publication)
     found = compare(publication, selection, comparing)
-    asked = _Asked(publication, selection, found, names, {})
+    asked = Asked(publication, selection, found, names, {})
     sections = [
         {"title": "Overview", "blocks": _overview(asked)},
         {"title": "Traffic", "blocks": _traffic(asked)},
@@ -116,33 +83,20 @@ def report(
     return Report(data, asked.charts)
 
 
-def _sentence(text: str) -> Block:
-    return {"kind": "text", "text": text}
-
-
-def _table(title: str, rows: Sequence[Mapping[str, str]], shown: int = ROWS_OF_A_TABLE) -> list[Block]:
-    """A table with the keys of its rows as header; the first column is text, the others numbers."""
-    if not rows:
-        return [_sentence(f"{title}: nothing in this period.")]
-    note = f" (the first {shown} of {len(rows):,})" if len(rows) > shown else ""
-    return [
-        {
-            "kind": "table",
-            "title": f"{title}{note}",
-            "columns": list(rows[0]),
-            "rows": [list(row.values()) for row in rows[:shown]],
-        }
+def _overview(asked: Asked) -> list[Block]:
+    blocks = [
+        asked.figures(FIGURES["Overview"]),
+        *_trend(asked, "view_count"),
+        *_trend(asked, "engagement_rate"),
     ]
-
-
-def _overview(asked: _Asked) -> list[Block]:
-    blocks = [asked.figures("Overview"), *_trend(asked, "view_count"), *_trend(asked, "engagement_rate")]
     found = insights(asked.publication, asked.selection)
     if found:
         blocks.append({"kind": "heading", "text": "What changed"})
         blocks += [
             {
-                "kind": "insight", "text": row["sentence"], "advice": row["recommendation"] or "",
+                "kind": "insight",
+                "text": f"{asked.names.get(row['capsule_id'], row['capsule_id'])}: {row['sentence']}",
+                "advice": row["recommendation"] or "",
                 "evidence": row["evidence"] or "",
             }
             for row in found
@@ -156,7 +110,7 @@ def _overview(asked: _Asked) -> list[Block]:
     return blocks
 
 
-def _trend(asked: _Asked, metric_id: str) -> list[Block]:
+def _trend(asked: Asked, metric_id: str) -> list[Block]:
     metric, earlier = METRICS_BY_ID[metric_id], asked.found.earlier
     grain = grain_of(asked.selection)
 
@@ -173,10 +127,19 @@ def _trend(asked: _Asked, metric_id: str) -> list[Block]:
     return [asked.chart(title, title, trend_charts.trend(points, metric, grain))]
 
 
-def _traffic(asked: _Asked) -> list[Block]:
+def _traffic(asked: Asked) -> list[Block]:
     countries = breakdowns.country_names(asked.publication)
+    parts = breakdowns.parts_over_time(asked.publication, asked.selection, "channel", "view_count")
+    over_time = []
+    if parts:
+        order = [name_text(name) for name in breakdowns.part_order(parts)]
+        named = [{**row, "part": name_text(row["part"])} for row in parts]
+        drawn = trend_charts.parts_over_time(named, "part", "count", order, grain_of(asked.selection))
+        title = "Views over time by channel"
+        over_time.append(asked.chart(title, f"{title}: {', '.join(order)}", drawn))
     return [
-        asked.figures("Traffic"),
+        asked.figures(FIGURES["Traffic"]),
+        *over_time,
         asked.beside(
             asked.ranking("channel", "session_count", "Sessions by channel"),
             asked.ranking("source", "session_count", "Sessions by source", source_text),
@@ -188,11 +151,12 @@ def _traffic(asked: _Asked) -> list[Block]:
             asked.ranking("device", "session_count", "Sessions by device"),
             asked.ranking("browser", "session_count", "Sessions by browser"),
         ),
+        asked.ranking("campaign", "session_count", "Sessions by campaign", source_text),
     ]
 
 
-def _engagement(asked: _Asked) -> list[Block]:
-    blocks = [asked.figures("Engagement")]
+def _engagement(asked: Asked) -> list[Block]:
+    blocks = [asked.figures(FIGURES["Engagement"])]
     durations = breakdowns.session_durations(asked.publication, asked.selection)
     depths = breakdowns.conversation_depths(asked.publication, asked.selection)
     distributions = []
@@ -204,7 +168,10 @@ def _engagement(asked: _Asked) -> list[Block]:
     if distributions:
         blocks.append(asked.beside(*distributions))
     reached = breakdowns.turn_drop_offs(asked.publication, asked.selection)
-    return blocks + _table(
+    if reached:
+        title = "Conversations that go on or end, by turn"
+        blocks.append(asked.chart(title, title, charts.drop_offs(reached)))
+    blocks += table(
         "Where conversations end",
         [
             {
@@ -217,9 +184,26 @@ def _engagement(asked: _Asked) -> list[Block]:
             for row in reached
         ],
     )
+    blocks += table(
+        "Last topic of conversations",
+        [
+            {
+                "Last topic": name_text(row["value"] or "unknown"),
+                "Conversations": count_text(row["conversation_count"]),
+                "Without a conversion": count_text(row["dropped_count"]),
+                "Drop-off rate": rate_text(row["drop_off_rate"]),
+            }
+            for row in conversation_endings(asked.publication, asked.selection)
+        ],
+    )
+    hours = breakdowns.weekday_hours(asked.publication, asked.selection)
+    if any(row["session_count"] for row in hours):
+        title = f"When people come: sessions started by weekday and hour, {asked.publication.timezone}"
+        blocks.append(asked.chart(title, title, weekday_heatmap(hours, breakdowns.WEEKDAYS)))
+    return [*blocks, asked.figures(RETURNING)]
 
 
-def _content(asked: _Asked) -> list[Block]:
+def _content(asked: Asked) -> list[Block]:
     items = breakdowns.content_items(asked.publication, asked.selection)
     videos = video_items(asked.publication, asked.selection)
     searches = breakdowns.search_queries(asked.publication, asked.selection)
@@ -255,41 +239,79 @@ def _content(asked: _Asked) -> list[Block]:
             for row in idle
         ],
     }  # fmt: skip
-    blocks = [asked.figures("Content")]
+    blocks = [asked.figures(FIGURES["Content"]), *_content_charts(asked)]
     for title, rows in tables.items():
-        blocks += _table(title, rows)
+        blocks += table(title, rows)
     return blocks
 
 
-def _conversions(asked: _Asked) -> list[Block]:
+def _content_charts(asked: Asked) -> list[Block]:
+    blocks = []
+    cells = content_buckets(asked.publication, asked.selection)
+    if cells:
+        titles = content_titles(asked.publication)
+        named = [{**row, "item": titles.get(row["content"], row["content"])} for row in cells]
+        drawn = content_heatmap(named, list(dict.fromkeys(row["item"] for row in named)))
+        title = "When content is opened: the items opened most"
+        blocks.append(asked.chart(title, title, drawn))
+    points = relevance_points(breakdowns.content_items(asked.publication, asked.selection, ITEMS_DRAWN))
+    if points:
+        title = "Relevance against use; dashed lines are the middle of all items"
+        blocks.append(asked.chart(title, title, relevance_against_use(points)))
+    curve = video_retention(asked.publication, asked.selection)
+    if curve:
+        title = "How far videos are watched, of all plays"
+        blocks.append(asked.chart(title, title, charts.curve(curve)))
+    return blocks
+
+
+def _conversions(asked: Asked) -> list[Block]:
     publication, selection = asked.publication, asked.selection
-    blocks = [asked.figures("Conversions"), *_trend(asked, "conversion_count")]
-    blocks += _table(
-        "Funnel within a session",
+    blocks = [asked.figures(FIGURES["Conversions"]), *_trend(asked, "conversion_count")]
+    for scope, within in FUNNELS.items():
+        blocks += table(
+            f"Funnel within {within}",
+            [
+                {
+                    "Step": row["label"],
+                    "Reached": count_text(row["count"]),
+                    "Of all": rate_text(row["share"]),
+                    "Lost before the next": rate_text(row["drop_off_rate"]),
+                    "Median time": duration_text(row["median_seconds_to_step"]),
+                }
+                for row in funnel_steps(publication, selection, scope)
+            ],
+        )  # fmt: skip
+    for title, by in (("kind", "conversion_type"), ("channel", "channel")):
+        blocks += table(
+            f"Conversion rate by {title}, with its 95% interval",
+            [
+                {
+                    title.capitalize(): name_text(row[by]),
+                    "Converting visitors": count_text(row["converting_visitor_count"]),
+                    "Rate": rate_text(row["conversion_rate"]),
+                    "Between": f"{rate_text(row['low'])} and {rate_text(row['high'])}"
+                    + (", too few" if row["is_too_few"] else ""),
+                }
+                for row in conversion_rates(publication, selection, by)
+                if row["visitor_count"] and (by == "channel" or row["converting_visitor_count"])
+            ],
+        )
+    blocks.append(asked.figures(TIMES))
+    blocks += table(
+        "Calls to action",
         [
             {
-                "Step": row["label"], "Sessions": count_text(row["count"]), "Of all": rate_text(row["share"]),
-                "Lost before the next": rate_text(row["drop_off_rate"]),
-                "Median time": duration_text(row["median_seconds_to_step"]),
+                "Call to action": row["cta_id"] or "without an id",
+                "Type": name_text(row["cta_type"] or "unknown"),
+                "Impressions": count_text(row["impression_count"]),
+                "Clicks": count_text(row["click_count"]),
+                "Click-through rate": rate_text(row["click_through_rate"]),
             }
-            for row in funnel_steps(publication, selection)
-        ],
-    )  # fmt: skip
-    blocks += _table(
-        "Conversion rate by kind, with its 95% interval",
-        [
-            {
-                "Kind": name_text(row["conversion_type"]),
-                "Visitors": count_text(row["converting_visitor_count"]),
-                "Rate": rate_text(row["conversion_rate"]),
-                "Between": f"{rate_text(row['low'])} and {rate_text(row['high'])}"
-                + (", too few" if row["is_too_few"] else ""),
-            }
-            for row in conversion_rates(publication, selection)
-            if row["converting_visitor_count"]
+            for row in breakdowns.cta_performance(publication, selection)
         ],
     )
-    return blocks + _table(
+    return blocks + table(
         "Revenue by channel and attribution model", attribution_texts(publication, selection)
     )
 

@@ -20,10 +20,14 @@ from app.report import Report
 FOLDER: Final = Path(__file__).resolve().parent
 FONTS: Final = FOLDER / "fonts"
 FONT: Final = "Noto Sans"
-# The light palette of `.streamlit/config.toml`, which a test holds this against.
+# The light palettes of `.streamlit/config.toml`, which a test holds this against.
 CATEGORY_COLOURS: Final = (
     "#147d8f", "#d2762b", "#6b5bb5", "#a83f6f", "#4e8a3c", "#8a6d3b", "#64727d", "#3a6ea8", "#b5541f",
     "#2f8f6f",
+)  # fmt: skip
+SEQUENTIAL_COLOURS: Final = (
+    "#eef7f8", "#d6ecef", "#b6dde2", "#90cad2", "#66b3bf", "#3f9aa9", "#238293", "#146b7b", "#0c5462",
+    "#073e49",
 )  # fmt: skip
 TEXT_COLOUR: Final = "#17242e"
 GRID_COLOUR: Final = "#d8e0e6"
@@ -39,7 +43,10 @@ def chart_svg(chart: Chart) -> str:
         "font": FONT,
         "background": None,
         "view": {"stroke": None},
-        "range": {"category": list(CATEGORY_COLOURS)},
+        "range": {
+            "category": list(CATEGORY_COLOURS), "heatmap": list(SEQUENTIAL_COLOURS),
+            "ramp": list(SEQUENTIAL_COLOURS),
+        },
         "mark": {"color": CATEGORY_COLOURS[0]},
         "text": {"fontSize": 12},
         "axis": {

@@ -30,3 +30,11 @@ TRENDS: Final = (
     "view_count", "visitor_count", "session_count", "conversation_count", "conversion_count",
     "engagement_rate",
 )  # fmt: skip
+# What the cards of a chart or two of a tab say beside its key figures.
+RETURNING: Final = (
+    "new_visitor_count", "returning_visitor_count", "unknown_visitor_count", "return_visit_rate",
+)  # fmt: skip
+TIMES: Final = (
+    "seconds_to_conversion_median", "seconds_to_conversion_p90", "seconds_from_first_touch_median",
+    "seconds_from_first_touch_p90",
+)  # fmt: skip

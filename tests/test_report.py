@@ -15,7 +15,7 @@ from app.about import file_word
 from app.metrics import METRICS
 from app.publications import Publication, close_publications, current_publication
 from app.report import report
-from app.report_pdf import CATEGORY_COLOURS, chart_svg, report_pdf
+from app.report_pdf import CATEGORY_COLOURS, SEQUENTIAL_COLOURS, chart_svg, report_pdf
 from app.scope import EVERYTHING
 from app.selection import Selection
 from orchestration.cli import main
@@ -132,6 +132,7 @@ def test_charts_are_vectors_in_the_colours_of_the_light_theme(publication: Publi
         (Path(__file__).parent.parent / ".streamlit/config.toml").read_text(encoding="utf-8")
     )
     assert list(CATEGORY_COLOURS) == theme["theme"]["light"]["chartCategoricalColors"]
+    assert list(SEQUENTIAL_COLOURS) == theme["theme"]["light"]["chartSequentialColors"]
     assert CATEGORY_COLOURS[0] in svg
 
 

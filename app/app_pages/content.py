@@ -8,7 +8,7 @@ from app.charts import curve
 from app.content_figures import idle_content, video_items, video_retention
 from app.format import duration_text, escape_markdown, name_text, rate_text, score_text
 from app.guards import explain_missing, explain_no_events, unfiltered_note
-from app.key_figures import card, key_figures, picking_table, ranking_chart
+from app.key_figures import card, draw_chart, key_figures, picking_table, ranking_chart
 from app.relevance_chart import LESS_OPENED, relevance_against_use, relevance_points
 from app.selection import OPENED_CONTENT
 from app.tabs import FIGURES
@@ -135,7 +135,7 @@ with card("Videos", "A part that was skipped was not watched.", ["videos", "vide
         if videos:
             curve_column, table_column = st.columns([1, 1])
             with curve_column:
-                st.altair_chart(
+                draw_chart(
                     curve(ask(video_retention, view.publication, view.selection)),
                     alt="Share of plays that watched at least a part of the video, from the start to the end",
                 )

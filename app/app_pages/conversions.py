@@ -11,19 +11,16 @@ from app.guards import explain_missing, explain_no_events, unfiltered_note
 from app.key_figures import (
     WIDE_CARD,
     card,
+    draw_chart,
     key_figures,
     trend_chart,
 )
 from app.metrics import METRICS_BY_ID
 from app.report import attribution_texts
-from app.tabs import FIGURES
+from app.tabs import FIGURES, TIMES
 from app.view import current_view
 
 SCOPES = {"session": "Within a session", "visitor": "Within seven days"}
-TIMES = (
-    "seconds_to_conversion_median", "seconds_to_conversion_p90", "seconds_from_first_touch_median",
-    "seconds_from_first_touch_p90",
-)  # fmt: skip
 
 view = current_view()
 explain_no_events(view)
@@ -51,10 +48,11 @@ with card(
         )
         steps = ask(funnel_steps, view.publication, view.selection, scope)
         chart_column, table_column = st.columns([1, 1], gap="large")
-        chart_column.altair_chart(
-            bars(steps, "label", "count", "Reached", with_share=True),
-            alt="Steps from the first view to a conversion with how many took each, and their share",
-        )
+        with chart_column:
+            draw_chart(
+                bars(steps, "label", "count", "Reached", with_share=True),
+                alt="Steps from the first view to a conversion with how many took each, and their share",
+            )
         table_column.dataframe(
             [
                 {
@@ -91,7 +89,7 @@ with st.grid(2, min_column_width=320):
             if row["converting_visitor_count"]
         ]
         if taken:
-            st.altair_chart(
+            draw_chart(
                 intervals(taken, "name", "Conversion rate"),
                 alt="Conversion rate by kind of conversion with its 95% interval",
             )
@@ -107,7 +105,7 @@ with st.grid(2, min_column_width=320):
             for row in ask(conversion_rates, view.publication, view.selection, "channel")
             if row["visitor_count"]
         ]
-        st.altair_chart(
+        draw_chart(
             intervals(by_channel, "name", "Conversion rate"),
             alt="Conversion rate by channel with its 95% interval",
         )

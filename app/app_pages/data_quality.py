@@ -22,7 +22,7 @@ from app.check_results import check_rows, last_checks
 from app.consent import consent_by_capsule, consent_shares
 from app.format import count_text, counted, day_text, name_text, rate_text
 from app.guards import explain_missing
-from app.key_figures import card, card_wall, ranking_rows
+from app.key_figures import card, card_wall, draw_chart, ranking_rows
 from app.trend_charts import parts_by_day
 from app.view import current_view
 from orchestration.settings import load_settings
@@ -87,7 +87,7 @@ with card("Lines by day of loading", downloads=["lines_by_day"]):
         elif lines:
             named = [{**row, "fate": name_text(row["fate"])} for row in lines]
             order = [name_text(fate) for fate in FATES]
-            st.altair_chart(
+            draw_chart(
                 parts_by_day(named, "load_date", "fate", "line_count", order),
                 alt="Lines received per loading day, stacked: accepted, duplicate, rejected, suppressed",
             )
@@ -130,7 +130,7 @@ with st.grid(2, min_column_width=320):
     ):
         tiers, _ = ranking_rows(view, "visitor_tier", ("visitor_count",), TIER_NAMES)
         if tiers:
-            st.altair_chart(
+            draw_chart(
                 bars(tiers, "name", "visitor_count", "Visitors", beside=min(len(reasons), ROWS_OF_A_TABLE)),
                 alt="Visitors by tier of identity",
             )
@@ -154,7 +154,7 @@ if shares:
                 f"{share_of['unknown']} said nothing."
             )
             named = [{**row, "name": CONSENT_NAMES[row["consent"]]} for row in shares]
-            st.altair_chart(
+            draw_chart(
                 bars(named, "name", "session_count", "Sessions", with_share=True),
                 alt="Sessions by consent: agreed, refused, said nothing, with their share",
             )

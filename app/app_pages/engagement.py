@@ -17,8 +17,8 @@ from app.custom_event_figures import custom_events, event_properties
 from app.format import name_text, number_text, rate_text
 from app.guards import explain_missing, explain_no_events, unfiltered_note
 from app.heatmaps import content_heatmap, weekday_heatmap
-from app.key_figures import WIDE_CARD, card, key_figures
-from app.tabs import FIGURES
+from app.key_figures import WIDE_CARD, card, draw_chart, key_figures
+from app.tabs import FIGURES, RETURNING
 from app.view import current_view
 
 ENDINGS = {
@@ -27,7 +27,6 @@ ENDINGS = {
     "last_speaker": "Last speaker",
     "last_turn": "Last message of the person",
 }
-RETURNING = ("new_visitor_count", "returning_visitor_count", "unknown_visitor_count", "return_visit_rate")
 
 view = current_view()
 explain_no_events(view)
@@ -37,12 +36,12 @@ key_figures(view, FIGURES["Engagement"])
 with st.grid(2, min_column_width=320):
     with card("How long sessions last", downloads=["session_durations"]):
         durations = ask(session_durations, view.publication, view.selection)
-        st.altair_chart(
+        draw_chart(
             bars(durations, "bucket", "session_count", "Sessions", with_share=True),
             alt="Sessions by duration, from 0 seconds to over 30 minutes, with their share",
         )
     with card("How deep conversations go", downloads=["conversation_depths"]):
-        st.altair_chart(
+        draw_chart(
             columns(
                 ask(conversation_depths, view.publication, view.selection),
                 "bucket", "session_count", "Messages written by the person", "Sessions",
@@ -57,7 +56,7 @@ with card(
         unfiltered_note(view)
         reached = ask(turn_drop_offs, view.publication, view.selection)
         if reached:
-            st.altair_chart(
+            draw_chart(
                 drop_offs(reached),
                 alt="Per turn, conversations that go on, end converted, and end without converting",
             )
@@ -108,7 +107,7 @@ with card(
     if cells:
         titles = ask(content_titles, view.publication)
         named = [{**row, "item": titles.get(row["content"], row["content"])} for row in cells]
-        st.altair_chart(
+        draw_chart(
             content_heatmap(named, list(dict.fromkeys(row["item"] for row in named))),
             alt="Heat map of accesses by content item and time",
         )
@@ -162,7 +161,7 @@ with card(
     f"Sessions started per hour on average, hours in {view.publication.timezone}.",
     ["weekday_hours"],
 ):
-    st.altair_chart(
+    draw_chart(
         weekday_heatmap(ask(weekday_hours, view.publication, view.selection), WEEKDAYS),
         alt="Heatmap of sessions started, by weekday from Monday to Sunday and hour of the day",
     )

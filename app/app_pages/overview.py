@@ -10,6 +10,7 @@ from app.insights import insights
 from app.key_figures import (
     all_figures,
     card,
+    draw_chart,
     key_figures,
     ranking_chart,
     ranking_note,
@@ -72,7 +73,7 @@ with st.grid(2, min_column_width=320):
             "Sessions by channel, the largest first",
         )
     with card("Most viewed capsules", ranking_note(len(capsules), capsule_count, "capsules"), ["by_capsule"]):
-        st.altair_chart(
+        draw_chart(
             bars(capsules, "name", "view_count", "Views", beside=longest),
             alt="Views by capsule, the largest first",
         )

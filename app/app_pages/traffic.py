@@ -9,7 +9,15 @@ from app.filter_options import FILTER_KEYS
 from app.format import name_text, source_text
 from app.guards import explain_no_events
 from app.heatmaps import world_map
-from app.key_figures import card, key_figures, picking_table, ranking_chart, ranking_note, ranking_rows
+from app.key_figures import (
+    card,
+    draw_chart,
+    key_figures,
+    picking_table,
+    ranking_chart,
+    ranking_note,
+    ranking_rows,
+)
 from app.tabs import FIGURES
 from app.trend_charts import parts_over_time as parts_chart
 from app.view import current_view
@@ -27,7 +35,7 @@ with card("Views over time by channel", f"Each point is a whole {grain}.", ["cha
     if parts:
         order = [name_text(name) for name in part_order(parts)]
         named = [{**row, "part": name_text(row["part"])} for row in parts]
-        st.altair_chart(
+        draw_chart(
             parts_chart(named, "part", "count", order, grain),
             alt=f"Views over time, stacked by channel: {', '.join(order)}",
         )
@@ -91,4 +99,4 @@ with st.grid(2, min_column_width=320):
             if picks:
                 ranking_chart(chart, key, words)
             else:
-                st.altair_chart(chart, alt=words)
+                draw_chart(chart, alt=words)

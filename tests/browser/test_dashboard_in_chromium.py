@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.contrast import faint_texts
 from tests.publication_fixture import ROWS, write_publication
 
 ROOT = Path(__file__).parent.parent.parent
@@ -218,6 +219,24 @@ def test_a_dark_system_gets_a_dark_page(visit: Visit) -> None:
         "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
     )
     assert colour == "rgb(16, 24, 31)"
+
+
+@pytest.mark.parametrize("visit", [DESK, DARK], indirect=True, ids=["light", "dark"])
+def test_every_text_stands_out_from_its_background(visit: Visit) -> None:
+    # A window as tall as the page: charts out of sight are not drawn.
+    visit.page.set_viewport_size({"width": 1440, "height": 3000})
+    for name in ("", "traffic"):
+        visit.open(f"{name}?{WEEK}")
+        visit.page.locator("svg text").first.wait_for(timeout=15_000)
+        visit.page.wait_for_timeout(1500)
+        count, faint = faint_texts(visit.page)
+        assert count > 60, name
+        assert faint == [], name
+
+
+def test_a_text_that_is_too_faint_is_found(visit: Visit) -> None:
+    visit.page.set_content("<p style='color:#777'>4.48</p><p style='color:#767676'>4.54</p>")
+    assert faint_texts(visit.page) == (2, ["4.48: 4.48"])
 
 
 def test_no_request_leaves_the_machine_and_the_console_stays_clean(visit: Visit) -> None:
