@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from app.breakdowns import capsule_names
+from app.breakdowns import capsule_names, country_names
 from app.comparison import EarlierPeriod
+from app.content_over_time import content_titles
 from app.format import age_text, name_text, range_text
 from app.publications import Publication
 from app.queries import freshness
-from app.selection import Selection
+from app.selection import OPENED_CONTENT, Selection
 
 BOTS_TEXT: Final = {"exclude": "left out", "include": "counted as well", "only": "only bots"}
 
@@ -35,10 +36,7 @@ def about_view(
         if earlier.selection
         else earlier.reason,
         "Capsules": capsules_text(selection, names),
-        "Filters": "; ".join(
-            f"{name_text(name)}: {', '.join(values)}" for name, values in selection.filters.items() if values
-        )
-        or "none",
+        "Filters": _filters_text(publication, selection) or "none",
         "Sessions of bots": BOTS_TEXT[selection.bots],
         "Figures published": f"{publication.published_at.astimezone(zone):%Y-%m-%d %H:%M}, "
         f"{age_text(age.publication_age_seconds)}",
@@ -48,6 +46,24 @@ def about_view(
         "Generated": f"{generated_at.astimezone(zone):%Y-%m-%d %H:%M}",
         "Publication": publication.id,
     }
+
+
+def _filters_text(publication: Publication, selection: Selection) -> str:
+    """Values as they are written in an address; countries and content items with their names."""
+    named = {
+        "country": country_names(publication) if selection.filters.get("country") else {},
+        OPENED_CONTENT: content_titles(publication) if selection.filters.get(OPENED_CONTENT) else {},
+    }
+
+    def text(key: str, value: str) -> str:
+        name = named.get(key, {}).get(value, value)
+        return value if name == value else f"{name} ({value})"
+
+    return "; ".join(
+        f"{name_text(key)}: {', '.join(text(key, value) for value in values)}"
+        for key, values in selection.filters.items()
+        if values
+    )
 
 
 def about_loading(publication: Publication, generated_at: datetime) -> dict[str, str]:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from app.comparison import is_unfinished
+from app.format import told_apart
 from app.publications import Publication
 from app.queries import finite, metric_rows, metric_values, reference_rows, rows_of, table_columns
 from app.relations import RELATIONS, conditions
@@ -257,7 +258,7 @@ def bots_left_out(publication: Publication, selection: Selection) -> dict[str, A
 
 
 def capsule_names(publication: Publication) -> dict[str, str]:
-    """Every capsule id with its name; its id where the catalogue has none."""
+    """Every capsule id with its name, told apart from others; its id where the catalogue has none."""
     if not has_tables(publication, "dim_capsules"):
         return {}
     rows = rows_of(
@@ -268,7 +269,7 @@ def capsule_names(publication: Publication) -> dict[str, str]:
             {},
         ),
     )
-    return dict(rows)
+    return told_apart(dict(rows))
 
 
 def country_names(publication: Publication) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.breakdowns import drawn_buckets, grain_of, has_tables
 from app.comparison import is_unfinished
-from app.format import bucket_text, short_bucket_text
+from app.format import bucket_text, short_bucket_text, told_apart
 from app.publications import Publication
 from app.queries import metric_rows, rows_of
 from app.selection import Selection
@@ -44,7 +44,7 @@ def content_buckets(
 
 
 def content_titles(publication: Publication) -> dict[str, str]:
-    """A readable name by content id; an id that two capsules share keeps the first title."""
+    """A readable name by content id, told apart; an id that two capsules share keeps one title."""
     if not has_tables(publication, "dim_content"):
         return {}
     rows = rows_of(
@@ -55,4 +55,4 @@ def content_titles(publication: Publication) -> dict[str, str]:
             {},
         ),
     )
-    return dict(rows)
+    return told_apart(dict(rows))

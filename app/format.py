@@ -5,6 +5,8 @@ as zero. Not here: Streamlit, and what a number means (`metrics.py`).
 """
 
 import re
+from collections import Counter
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Final
 
@@ -19,6 +21,12 @@ _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()<>#+!|~$:^])")
 def escape_markdown(text: str) -> str:
     """Text of users (names, titles, searches) so that Streamlit shows it as it was typed."""
     return _MARKDOWN.sub(r"\\\1", text)
+
+
+def told_apart(names: Mapping[str, str]) -> dict[str, str]:
+    """Names by id, in their order; where two ids have one name, each has its id behind it."""
+    count = Counter(names.values())
+    return {key: f"{name} ({key})" if count[name] > 1 else name for key, name in names.items()}
 
 
 def count_text(value: Number | None) -> str:

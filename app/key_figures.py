@@ -22,6 +22,7 @@ from app.format import (
     money_text,
     name_text,
     range_text,
+    told_apart,
     value_text,
 )
 from app.guards import trend_rows
@@ -218,8 +219,9 @@ def ranking_rows(
     first = metric_ids[0]
     counted = [row for row in rows if row[first]]
     ranked = sorted(counted, key=lambda row: (-row[first], row[key]))[:limit]
-    named = [{**row, "name": (names or {}).get(row[key], word(row[key]))} for row in ranked]
-    return named, len(counted)
+    # Two bars of one name would be drawn as one.
+    name_of = told_apart({row[key]: (names or {}).get(row[key], word(row[key])) for row in ranked})
+    return [{**row, "name": name_of[row[key]]} for row in ranked], len(counted)
 
 
 def ranking_note(shown: int, total: int, what: str) -> str:

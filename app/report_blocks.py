@@ -11,7 +11,7 @@ from typing import Any, Final
 from app import charts
 from app.chart_parts import Chart
 from app.figure_rows import figure_texts
-from app.format import name_text
+from app.format import name_text, told_apart
 from app.metrics import METRICS_BY_ID
 from app.publications import Publication
 from app.queries import Comparison, metric_rows
@@ -54,7 +54,8 @@ class Asked:
     def ranking(self, key: str, metric_id: str, title: str, word: Callable[[str], str] = name_text) -> Block:
         rows = metric_rows(self.publication, self.selection, [key], [metric_id])
         counted = sorted((row for row in rows if row[metric_id]), key=lambda row: (-row[metric_id], row[key]))
-        named = [{**row, "name": word(row[key])} for row in counted[:BARS]]
+        name_of = told_apart({row[key]: word(row[key]) for row in counted[:BARS]})
+        named = [{**row, "name": name_of[row[key]]} for row in counted[:BARS]]
         label = METRICS_BY_ID[metric_id].label
         if not named:
             return sentence(f"{title}: nothing in this period.")

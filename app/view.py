@@ -33,6 +33,7 @@ from app.view_address import (
     chosen_comparison,
     chosen_days,
     filters_of_url,
+    unread_parts,
     write_url,
 )
 
@@ -122,6 +123,7 @@ def choose_view(publication: Publication, may_read: MayRead) -> View:
                 "Sessions of bots", tuple(BOTS_LABELS), key="bots", format_func=BOTS_LABELS.__getitem__
             )
     date_from, date_to = _remember(publication)
+    _explain_unread_link()
     selection = Selection(
         date_from,
         date_to,
@@ -209,9 +211,22 @@ def _begin_with_url(publication: Publication) -> None:
     Streamlit forgets a widget that the browser has not drawn (the closed popover's, the days of a
     period that is not custom) when the tab changes; `filters` is not a widget's and stays.
     """
+    if "filters" not in st.session_state:
+        st.session_state["unread"] = unread_parts(st.query_params)
+        st.session_state["unread_with"] = None
     remembered: dict[str, Any] = st.session_state.get("filters") or filters_of_url(publication)
     for name, value in remembered.items():
         st.session_state[name] = st.session_state.get(name, value)
+
+
+def _explain_unread_link() -> None:
+    """Says what of the link could not be read, until another filter is chosen: its sender saw others."""
+    state = st.session_state
+    chosen = state["filters"]
+    if state.get("unread") and state["unread_with"] in (None, chosen):
+        state["unread_with"] = chosen
+        parts = " and the ".join(state["unread"])
+        st.warning(f"The {parts} of this link could not be read, so the usual ones are shown.")
 
 
 def _explain_unknown_capsules(publication: Publication, names: dict[str, str]) -> None:

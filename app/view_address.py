@@ -4,7 +4,7 @@ Streamlit's session state is the place where the filters are between two runs.
 Not here: how they are drawn (`view.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final, cast
 
@@ -59,7 +59,7 @@ def chosen_days(publication: Publication) -> tuple[date, date]:
 
 
 def filters_of_url(publication: Publication) -> dict[str, Any]:
-    """The filters of a link; a period, comparison or choice of bots that does not exist is ignored."""
+    """The filters of a link. What can't be read is what it usually is: `unread_parts` says so."""
     url = st.query_params
     period_of = {code: period for period, code in CODE_OF_PERIOD.items()}
     days = _days_of_url(url.get("from"), url.get("to"))
@@ -68,13 +68,33 @@ def filters_of_url(publication: Publication) -> dict[str, Any]:
     return {
         "period": period,
         "days": days or period_days(DEFAULT_PERIOD, local_day(publication)),
-        "capsules": url.get_all("capsule"),
+        "capsules": [value for value in url.get_all("capsule") if value],
         "compare": OWN_DAYS if own else _one_of(url.get("compare"), list(COMPARE_LABELS)),
         # As far as nobody chooses, half a year ago: far from what the others compare with.
         "compare_from": own or local_day(publication) - timedelta(days=182),
         "bots": _one_of(url.get("bots"), list(BOTS_LABELS)),
-        **{key: url.get_all(key)[:MOST_VALUES] for key in FILTER_KEYS},
+        **{key: [value for value in url.get_all(key) if value][:MOST_VALUES] for key in FILTER_KEYS},
     }
+
+
+def unread_parts(url: Mapping[str, str]) -> list[str]:
+    """What a link says of period, days, comparison and bots that can't be read, in words."""
+    period, compare, bots = (url.get(name) for name in ("period", "compare", "bots"))
+    is_preset = period in CODE_OF_PERIOD.values() and period != CODE_OF_PERIOD["Custom"]
+    has_days = any(name in url for name in ("from", "to")) or period == CODE_OF_PERIOD["Custom"]
+    return [
+        words
+        for words, is_unread in (
+            ("period", period is not None and period not in CODE_OF_PERIOD.values()),
+            ("days", has_days and not is_preset and _days_of_url(url.get("from"), url.get("to")) is None),
+            (
+                "comparison",
+                compare is not None and compare not in COMPARE_LABELS and not _day_of_url(compare),
+            ),
+            ("choice of bots", bots is not None and bots not in BOTS_LABELS),
+        )
+        if is_unread
+    ]
 
 
 def _one_of(value: str | None, options: Sequence[str]) -> str:

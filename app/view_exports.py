@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import polars as pl
 import pyarrow as pa
@@ -34,6 +34,9 @@ MIME_TYPES: Final = {
 ABOUT: Final = "about"
 # A name of a sheet ends here.
 SHEET_NAME_LENGTH: Final = 31
+# Sentences: a column as wide as the longest would hide what lies beside it.
+LONG_TEXTS: Final = ("definition", "evidence", "recommendation", "sentence", "what_is_expected")
+LONG_TEXT_PIXELS: Final = 420
 # Looking at every cell for the width of its column is slow in a long sheet.
 FITTED_ROWS: Final = 1_000
 
@@ -113,7 +116,14 @@ def _workbook(tables: Sequence[ExportTable], about: Mapping[str, str]) -> bytes:
                 continue
             sheet = table.name[:SHEET_NAME_LENGTH]
             is_short = len(rows) < FITTED_ROWS
-            neutralised(rows).write_excel(workbook, sheet, autofit=is_short, freeze_panes=(1, 0))
+            neutralised(rows).write_excel(
+                workbook,
+                sheet,
+                autofit=is_short,
+                freeze_panes=(1, 0),
+                column_widths={name: LONG_TEXT_PIXELS for name in LONG_TEXTS if name in rows.columns},
+                column_formats=_formats(rows.schema),
+            )
         first.set_column(0, 0, 24)
         first.set_column(1, 1, 80)
         titles = {table.name: table.title for table in tables}
@@ -121,6 +131,15 @@ def _workbook(tables: Sequence[ExportTable], about: Mapping[str, str]) -> bytes:
             first.write_string(number, 0, name)
             first.write_string(number, 1, f"{text}: {notes[name]}" if name in notes else text)
     return made.getvalue()
+
+
+def _formats(schema: pl.Schema) -> dict[Any, str]:
+    """How a sheet writes numbers: shares as percent, others with the digits they have."""
+    return {
+        name: "0.0%" if name.endswith(("_rate", "share")) else "General"
+        for name, kind in schema.items()
+        if kind.is_float()
+    }
 
 
 def _first_rows(table: ExportTable) -> tuple[pl.DataFrame, bool]:

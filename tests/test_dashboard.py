@@ -337,3 +337,28 @@ def test_a_line_that_got_lost_is_an_alarm(home) -> None:
     lost = [{**row, "accepted_count": row["accepted_count"] - 1} for row in ROWS["ingestion_daily"][:1]]
     write_publication(home / "published", rows={**ROWS, "ingestion_daily": lost})
     assert "1 line is not accounted for" in opened("data_quality", **WEEK).error[0].value
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ({"from": "2026-03-15", "to": "2026-03-09"}, "The days of this link"),
+        ({"from": "2026-03-09"}, "The days of this link"),
+        ({"period": "8d", "bots": "all"}, "The period and the choice of bots of this link"),
+        ({**WEEK, "compare": "last week"}, "The comparison of this link"),
+    ],
+)
+def test_a_link_that_cannot_be_read_says_so_until_something_is_chosen(home, url, words) -> None:
+    write_publication(home / "published")
+    app = opened(**url)
+    (said,) = [one.value for one in app.warning if "could not be read" in one.value]
+    assert said == f"{words} could not be read, so the usual ones are shown."
+    app.multiselect(key="capsules").set_value(["guide"]).run()
+    assert not [one for one in app.warning if "could not be read" in one.value]
+
+
+def test_an_empty_value_of_a_link_is_no_value(home) -> None:
+    write_publication(home / "published")
+    app = opened(capsule="", channel="", compare="2026-03-01", **WEEK)
+    assert not [one for one in app.warning if "could not be read" in one.value]
+    assert figures(app)["Views"][0] == "5"

@@ -19,6 +19,7 @@ from app.format import (
     rate_text,
     score_text,
     source_text,
+    told_apart,
     value_text,
 )
 from app.metrics import METRICS_BY_ID
@@ -100,6 +101,11 @@ def test_stored_words_become_readable_ones() -> None:
     assert name_text("paid_search") == "Paid search"
     assert name_text("ai_assistant") == "AI assistant"
     assert name_text("not_json") == "Not JSON"
+
+
+def test_two_things_of_one_name_are_told_apart_by_their_ids() -> None:
+    names = {"b": "Twins", "a": "Alone", "c": "Twins"}
+    assert list(told_apart(names).items()) == [("b", "Twins (b)"), ("a", "Alone"), ("c", "Twins (c)")]
 
 
 def test_text_of_users_is_not_markdown() -> None:

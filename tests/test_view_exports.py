@@ -4,11 +4,13 @@ import ast
 import csv
 import io
 import json
+import re
 import zipfile
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -217,3 +219,34 @@ def test_checks_are_exported_to_those_who_may_see_every_line(publication, tmp_pa
     assert (row["check"], row["result"], row["found"]) == ("roles_are_known", "does not hold", "0.75")
     owner = replace(publication, scope=Scope("owner", frozenset({"guide"})))
     assert "checks" not in [table.name for table in loading_tables(owner, tmp_path)]
+
+
+def formats_of(workbook: bytes, sheet: int) -> dict[str, str]:
+    """How the cells of the first row of figures are written, by the name above them."""
+    archive = zipfile.ZipFile(io.BytesIO(workbook))
+    parts = {
+        name: ElementTree.fromstring(re.sub(rb' xmlns="[^"]+"', b"", archive.read(f"xl/{name}.xml")))
+        for name in ("styles", "sharedStrings", f"worksheets/sheet{sheet}")
+    }
+    texts = ["".join(one.itertext()) for one in parts["sharedStrings"].iter("si")]
+    codes = {one.get("numFmtId"): one.get("formatCode") for one in parts["styles"].iter("numFmt")}
+    styles = [codes.get(one.get("numFmtId"), "General") for one in parts["styles"].find("cellXfs")]
+    names, values = list(parts[f"worksheets/sheet{sheet}"].iter("row"))[:2]
+    return {
+        texts[int(name.findtext("v"))]: styles[int(value.get("s", 0))]
+        for name, value in zip(names, values, strict=True)
+    }
+
+
+def test_a_sheet_writes_shares_as_percent_and_other_figures_as_they_are(publication) -> None:
+    made = view_export([named(view_tables(publication, WEEK, "previous"), "by_channel")], "xlsx", {})
+    formats = formats_of(made, 2)
+    assert formats["engagement_rate"] == "0.0%"
+    assert formats["session_seconds_avg"] == "General"
+    assert formats["session_count"].startswith("#,##0")
+
+
+def test_filters_of_an_export_have_names(publication) -> None:
+    filters = {"country": ("ZZ",), "device": ("mobile",), "opened_content": ("pricing", "gone")}
+    words = about(publication, Selection(WEEK.date_from, WEEK.date_to, filters=filters))["Filters"]
+    assert words == "Country: ZZ; Device: mobile; Opened content: Pricing (pricing), gone"
