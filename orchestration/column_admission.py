@@ -147,7 +147,7 @@ def _as_table(columns: EventColumns, numbers: Places) -> pa.Table:
     instants = columns.numbers["occurred_at"][fit] if count else np.zeros(0, np.int64)
     made = {
         "line_number": arrow_numbers(numbers[fit], pa.int64()),
-        "outcome": _taken(["accepted"], np.zeros(count, np.int32), pa.string()),
+        "outcome": _taken(["accepted"], np.zeros(count, np.int32), ADMITTED_SCHEMA.field("outcome").type),
         "is_opt_in": _taken([False], np.zeros(count, np.int32), pa.bool_()),
         "occurred_at": arrow_numbers(instants, pa.timestamp("ms")),
         "event_date": arrow_numbers((instants // _DAY_MILLISECONDS).astype(np.int32), pa.date32()),
@@ -166,8 +166,16 @@ def _as_table(columns: EventColumns, numbers: Places) -> pa.Table:
 
 def _taken(values: list[Any] | pa.Array, codes: Integers, kind: pa.DataType) -> pa.Array:
     """The value of each line; null where its code is -1."""
-    known = values if isinstance(values, pa.Array) else pa.array(values, kind)
-    return known.take(arrow_numbers(codes.astype(np.int32, copy=False), pa.int32(), codes >= 0))
+    if not pa.types.is_dictionary(kind):
+        known = values if isinstance(values, pa.Array) else pa.array(values, kind)
+        return known.take(arrow_numbers(codes.astype(np.int32, copy=False), pa.int32(), codes >= 0))
+    known = pa.array(values, kind)
+    if len(known.dictionary) < len(values):
+        # Several spellings mean one text, which a dictionary holds once, or one means none.
+        places = known.indices.fill_null(-1).to_numpy()
+        codes = np.append(places, np.int32(-1))[codes]
+    indices = arrow_numbers(codes.astype(np.int32, copy=False), pa.int32(), codes >= 0)
+    return pa.DictionaryArray.from_arrays(indices, known.dictionary, safe=False)
 
 
 def _microseconds(instant: datetime) -> int:

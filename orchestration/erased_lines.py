@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchestration.erasure_list import ErasureList
+from orchestration.sealed_rows import spelled_out
 
 # What is left of an erased line: that it was there, on which capsule, and that it does not count.
 _LEFT: Final = frozenset({"line_number", "outcome", "capsule_id"})
@@ -76,6 +77,7 @@ def _is_in_session(table: pa.Table, erased: ErasureList) -> pa.ChunkedArray:
 def _cleaned(table: pa.Table, mask: pa.ChunkedArray) -> pa.Table:
     if not pc.any(mask).as_py():
         return table
+    table = spelled_out(table)
     columns = []
     for column in table.schema:
         values = table[column.name]

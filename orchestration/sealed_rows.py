@@ -36,10 +36,24 @@ _SEAL_COLUMNS: Final[dict[str, ColumnType]] = {
 SEALED_SCHEMA: Final = pa.schema(
     [(name, _ARROW_TYPES[kind]) for name, kind in {**_SEAL_COLUMNS, **EVENT_COLUMNS}.items()]
 )
+# Keys of persons and events hardly repeat inside a file: a dictionary of them is bigger than they are.
+REPEATING: Final = [
+    name
+    for name in SEALED_SCHEMA.names
+    if not name.endswith("_key")
+    and name not in ("line_number", "occurred_at", "content_hash", "play_id", "excerpt", "properties")
+]
+# The same columns on their way to a sealed file: a text that repeats is held once, as Parquet keeps it.
+HELD_SCHEMA: Final = pa.schema(
+    (field.name, pa.dictionary(pa.int32(), field.type))
+    if field.name in REPEATING and field.type == pa.string()
+    else field
+    for field in SEALED_SCHEMA
+)
 # Of an event whose identity was refused; only in memory, and only until the opt-outs were asked.
 _ASKED: Final = pa.schema([("refused_user_key", pa.string()), ("refused_visitor_key", pa.string())])
 # What admission yields: the rows to be sealed, and the keys still to be asked.
-ADMITTED_SCHEMA: Final = pa.unify_schemas([SEALED_SCHEMA, _ASKED])
+ADMITTED_SCHEMA: Final = pa.unify_schemas([HELD_SCHEMA, _ASKED])
 _PERSON_KEYS: Final = ("user_key", "visitor_id_key", "client_session_key")
 # What a suppressed event keeps: enough to be a signal, to be counted by day and capsule.
 _KEPT_OF_SUPPRESSED: Final = frozenset(
@@ -53,6 +67,12 @@ def in_full(table: pa.Table) -> pa.Table:
         if name not in table.column_names:
             table = table.append_column(name, pa.nulls(table.num_rows, SEALED_SCHEMA.field(name).type))
     return table.select(SEALED_SCHEMA.names).cast(SEALED_SCHEMA)
+
+
+def spelled_out(table: pa.Table) -> pa.Table:
+    """The same rows with every text in its place, as the kernels that choose between values need them."""
+    fields = [field.with_type(getattr(field.type, "value_type", field.type)) for field in table.schema]
+    return table.cast(pa.schema(fields))
 
 
 def outcomes_table(outcomes: Sequence[tuple[int, Outcome]]) -> pa.Table:
@@ -96,6 +116,7 @@ def suppress_refused(table: pa.Table, opt_outs: OptOuts) -> pa.Table:
     mask = _is_out(table, opt_outs)
     if not pc.any(mask).as_py():
         return sealed
+    sealed = spelled_out(sealed)
     kept = sealed.filter(pc.invert(mask))
     suppressed = sealed.filter(mask)
     for at, field in enumerate(SEALED_SCHEMA):
