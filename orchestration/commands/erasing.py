@@ -18,7 +18,7 @@ from orchestration.settings import load_settings
 @click.option("--user-id", "user_ids", multiple=True, metavar="ID", help="As it was sent; repeatable.")
 @click.option("--visitor-id", "visitor_ids", multiple=True, metavar="ID", help="As it was sent; repeatable.")
 @click.option("--open", "only_open", is_flag=True, help="Go on with requests that are open or landed.")
-@click.option("--dry-run", is_flag=True, help="Say what would go, by place; change nothing.")
+@click.option("--dry-run", is_flag=True, help="Say how many rows would go, by place; change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the receipts as JSON.")
 def erase(
     user_ids: tuple[str, ...], visitor_ids: tuple[str, ...], only_open: bool, dry_run: bool, as_json: bool
