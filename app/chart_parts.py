@@ -81,7 +81,7 @@ def time_axis(grain: str, starts: Sequence[date]) -> alt.X:
         axis=alt.Axis(
             title=None, format=wanted, grid=False, labelFlush=True, labelOverlap="greedy",
             values=[_instant(start) for start in starts[:: ceil(len(starts) / MOST_LABELS)]],
-            labelPadding=6, labelSeparation=10, labelBound=True, ticks=False,
+            labelPadding=6, labelSeparation=10, ticks=False,
         ),
     )  # fmt: skip
 

@@ -40,6 +40,8 @@ PAIR_WIDTH: Final = 420
 # A smaller change, in percent of the earlier value, is no verdict: it keeps the grey of the text around it.
 TRIVIAL_CHANGE: Final = 2.0
 CURRENCIES_SHOWN: Final = 4
+# Letters of a change and of the value before it on a card of a phone, before the last ones are cut.
+MOST_BESIDE: Final = 21
 
 
 def key_figures(view: View, metric_ids: Sequence[str], card_width: int = CARD_WIDTH) -> None:
@@ -87,20 +89,29 @@ def _card(
 ) -> None:
     known = [value for value in history if value is not None]
     is_compared = view.comparing != "none" and change.previous is not None
+    delta, beside = compared_texts(change, metric, before)
     st.metric(
         escape_markdown(metric.on_card or metric.label),
         escape_markdown(text),
-        delta_text(change, metric) if is_compared else _no_change_text(view, change),
+        delta if is_compared else _no_change_text(view, change),
         # The sparkline takes this colour: it shows a course, not a verdict.
         delta_color="off",
         delta_arrow="off",
-        delta_description=("none before" if change.is_new else f"from {before}") if is_compared else None,
+        delta_description=beside if is_compared else None,
         chart_data=known if len(known) > 2 else None,
         chart_type="area" if metric.unit in ("count", "money") else "line",
         help=escape_markdown(metric.definition),
         border=True,
         height="stretch",
     )
+
+
+def compared_texts(change: Change, metric: Metric, before: str) -> tuple[str, str]:
+    """The change and the value before it, which fit beside each other on a card of a phone."""
+    delta, beside = delta_text(change, metric), f"from {before}"
+    if len(change_text(change, metric)) + len(beside) > MOST_BESIDE:
+        delta = delta.replace(" points", " pts")
+    return delta, beside
 
 
 def delta_text(change: Change, metric: Metric) -> str:

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from app import queries
 from app.answers import answers
 from app.comparison import compare_values
-from app.key_figures import delta_text
+from app.key_figures import compared_texts, delta_text
 from app.metrics import METRICS_BY_ID
 from app.publications import close_publications, open_cursor
 from tests.publication_fixture import ROWS, TABLES, write_publication
@@ -337,6 +337,13 @@ def test_a_line_that_got_lost_is_an_alarm(home) -> None:
     lost = [{**row, "accepted_count": row["accepted_count"] - 1} for row in ROWS["ingestion_daily"][:1]]
     write_publication(home / "published", rows={**ROWS, "ingestion_daily": lost})
     assert "1 line is not accounted for" in opened("data_quality", **WEEK).error[0].value
+
+
+def test_a_change_and_the_value_before_it_fit_on_a_card_of_a_phone() -> None:
+    rate = METRICS_BY_ID["engagement_rate"]
+    short, long = compare_values(0.754, 0.75, is_rate=True), compare_values(0.684, 0.5, is_rate=True)
+    assert compared_texts(short, rate, "75.0%") == ("\\+0.4 points", "from 75.0%")
+    assert compared_texts(long, rate, "50.0%") == (":green[\\+18.4 pts]", "from 50.0%")
 
 
 @pytest.mark.parametrize(
