@@ -16,6 +16,8 @@ _TOKEN: Final = re.compile(rb'"(?:[^"\\\n]|\\.)*"?|[\[\]{},]')
 _OPENING: Final = frozenset([b"{", b"["])
 _CLOSING: Final = frozenset([b"}", b"]"])
 _AROUND: Final = b" \t\r\n,"
+# Also between inner objects: then one broken element is rejected in several pieces.
+_NEXT_ELEMENT: Final = re.compile(rb'(?<=\})[ \t\r]*,[ \t\r]*(?=\{")')
 _DEEPEST_INDENT: Final = 200
 _NO_JSON_SPACE: Final = b"\x0b"
 
@@ -27,11 +29,12 @@ def elements(text: bytes) -> Iterator[bytes]:
     """
     for element, indent in _cut(text):
         if b"\n" not in element:
-            yield element
+            yield from _cut_in_line(element)
         elif is_json(element):
             yield element.replace(b"\n", b" ").replace(b"\r", b" ")
         else:
-            yield from map(_broken_in_one_line, _cut_at_indent(element, indent))
+            for part in _cut_at_indent(element, indent):
+                yield from map(_broken_in_one_line, _cut_in_line(part))
 
 
 def _cut(text: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -72,11 +75,21 @@ def _whole(text: bytes, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
         yield element, before if not before.strip() else b""
 
 
+def _cut_in_line(element: bytes) -> list[bytes]:
+    """An element that lacks a quote or a bracket has swallowed those after it in the same line."""
+    if not _NEXT_ELEMENT.search(element) or is_json(element):
+        return [element]
+    return _without_array_end(_NEXT_ELEMENT.split(element))
+
+
 def _cut_at_indent(element: bytes, indent: bytes) -> list[bytes]:
     """An element that lacks a bracket has swallowed those after it, which begin like it in their line."""
     parts = re.split(rb"\n(?=" + re.escape(indent) + rb"\{)", element)
-    parts = [part for part in (part.strip(_AROUND) for part in parts) if part]
-    # The last of them may have swallowed the end of the array.
+    return _without_array_end([part for part in (part.strip(_AROUND) for part in parts) if part])
+
+
+def _without_array_end(parts: list[bytes]) -> list[bytes]:
+    """The last of some elements may have swallowed the end of the array."""
     if parts[-1].endswith(b"]") and is_json(parts[-1][:-1]):
         parts[-1] = parts[-1][:-1].strip(_AROUND)
     return parts

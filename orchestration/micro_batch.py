@@ -195,7 +195,10 @@ def load_pending(settings: Settings, say: Say = lambda text: None) -> LoadSummar
         for file in filter(_is_opt_outs, view.complete):
             _load_opt_outs(settings, file, summary, say)
         others = [file for file in view.complete if not _is_catalogue(file) and not _is_opt_outs(file)]
-        for part in _parts(others):
+        parts = _parts(others)
+        for number, part in enumerate(parts, 1):
+            if len(parts) > 1:
+                say(f"Part {number} of {len(parts)}: {len(part):,} of {len(others):,} files")
             _load_part(settings, part, summary, say)
         settle_returns(settings, say)
         delete_old_originals(settings)

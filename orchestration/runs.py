@@ -24,6 +24,9 @@ Say = Callable[[str], None]
 
 _OWN_WORDS: Final = re.compile(r"(?:The disk is full|There is too little memory).*engagement load", re.DOTALL)
 
+# Checks that hold the rows against the counts of their files.
+_OF_THE_ACCOUNTING: Final = ("accounting_adds_up", "assert_rejects_match_the_accounting")
+
 
 class RunFailed(RuntimeError):
     """The job failed; the text says which step, why, and that readers stay on the last publication."""
@@ -88,7 +91,7 @@ def _execute(settings: Settings, full_refresh: bool, say: Say) -> dict[str, Any]
             raise RunFailed(f"The run {result.run_id[:8]} failed: {why}")
         raise RunFailed(
             f"The run {result.run_id[:8]} failed: {step}: {why}. What was loaded is kept; readers stay on "
-            "the last publication. Mend the cause, then: engagement load"
+            f"the last publication. {_next_step(why)}"
         )
     if not result.asset_materializations_for_node("publication"):
         raise RunFailed(
@@ -99,6 +102,15 @@ def _execute(settings: Settings, full_refresh: bool, say: Say) -> dict[str, Any]
         if event.asset_key.path == ["raw", "events"]:
             return dict(event.metadata["summary"].value)  # type: ignore[arg-type]
     raise RunFailed(f"The run {result.run_id[:8]} loaded nothing")
+
+
+def _next_step(why: str) -> str:
+    if any(check in why for check in _OF_THE_ACCOUNTING):
+        return (
+            "Rows and counts of a file differ, as in a warehouse of an older version with bad lines of a "
+            "catalogue. Make both anew from the archive: engagement recover"
+        )
+    return "Mend the cause, then: engagement load"
 
 
 def _why(result: Any) -> tuple[str, str]:

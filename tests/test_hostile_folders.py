@@ -84,8 +84,11 @@ def test_a_crowd_of_tiny_files_is_loaded_whole_in_parts(
     for number in range(CROWD):
         (settings.landing / f"{number:06}.ndjson").write_bytes(lines(event(eventId=f"e{number}")))
     began = time.monotonic()
-    summary = load_pending(settings)
+    said: list[str] = []
+    summary = load_pending(settings, said.append)
     seconds = time.monotonic() - began
+    parts = [text for text in said if text.startswith("Part ")]
+    assert (len(parts), parts[2]) == (3, f"Part 3 of 3: {CROWD // 5:,} of {CROWD:,} files")
     assert summary.accounting == Accounting(received=CROWD, accepted=CROWD)
     assert (summary.file_count, len(summary.batches)) == (CROWD, 3)
     assert rows(settings, "select count(*), count(distinct content_hash) from raw.event_files") == [

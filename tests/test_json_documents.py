@@ -51,8 +51,29 @@ def test_a_missing_quote_or_bracket_costs_one_element(text: bytes, right: bytes,
     assert broken(text.replace(right, wrong, 1))[-1] >= 19
 
 
+def whole(text: bytes) -> int:
+    """How many elements are those of `MADE`; a broken one may fall into several pieces."""
+    sent = {json.dumps(made).encode() for made in MADE}
+    return sum(element in sent for element in elements(text))
+
+
 def test_an_array_that_was_cut_keeps_what_came_before() -> None:
     assert broken(ONE_LINE[:-40]) == [19, 19]
+
+
+def test_a_sign_that_is_missing_in_one_line_costs_its_element() -> None:
+    start = ONE_LINE.index(b'{"eventId": "e7"')
+    signs = [at for at in range(start, ONE_LINE.index(b'"t"', start)) if ONE_LINE[at] in b'"{}[]']
+    assert len(signs) == 32
+    for at in signs:
+        # Without a quote all that follows is inside out, without a bracket it is one element to the end.
+        assert whole(ONE_LINE[:at] + ONE_LINE[at + 1 :]) == 19, ONE_LINE[at - 9 : at + 9]
+
+
+def test_a_quote_too_much_in_one_line_costs_its_element_and_a_neighbour_at_most() -> None:
+    start, end = (ONE_LINE.index(f'{{"eventId": "e{number}"'.encode()) for number in (7, 8))
+    for at in range(start, end):
+        assert whole(ONE_LINE[:at] + b'"' + ONE_LINE[at:]) >= 18, ONE_LINE[at - 9 : at + 9]
 
 
 def test_a_torn_line_before_objects_costs_itself() -> None:

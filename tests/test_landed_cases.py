@@ -281,6 +281,10 @@ def file_cases() -> Iterator[Case]:
     yield Case("array-in-one-line.json", b"[" + one() + b"," + one() + b"," + one("click") + b"]", 2,
                ("unknown_event_type",))  # fmt: skip
     yield Case("array-one-bad.json", b"[" + one() + b", nonsense, " + one() + b"]", 2, ("not_json",))
+    torn = one().replace(b'"eventType"', b'"eventType')
+    yield Case(
+        "array-quote-missing.json", b"[" + b", ".join([one(), torn, one(), one()]) + b"]", 3, ("not_json",)
+    )
     yield Case("array-key-twice.json", b"[" + one() + b"," + b'{"a":1,"a":2}' + b"]", 1, ("duplicate_key",))
     yield Case("array-empty.json", b"[]", 0)
     yield Case("pretty.json", json.dumps(json.loads(one()), indent=2).encode(), 1)

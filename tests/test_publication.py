@@ -83,6 +83,7 @@ def test_a_failed_check_leaves_readers_on_the_last_publication_and_the_next_load
     assert failed.returncode == 1
     assert "accounting_adds_up" in failed.stderr
     assert "readers stay on the last publication" in failed.stderr
+    assert "Make both anew from the archive: engagement recover" in failed.stderr
     manifest = json.loads((home / "published" / first / "manifest.json").read_text(encoding="utf-8"))
     assert ((home / "published" / "CURRENT").read_text(encoding="utf-8"), manifest["accepted_count"]) == (
         f"{first}\n", 1,
