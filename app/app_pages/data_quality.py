@@ -170,7 +170,13 @@ if shares:
                     for row in ask(consent_by_capsule, view.publication, view.selection)
                 ],
                 hide_index=True,
-                column_config={"Sessions": st.column_config.NumberColumn(format="localized")},
+                column_config={
+                    "Sessions": st.column_config.NumberColumn(format="localized"),
+                    **{
+                        name: st.column_config.TextColumn(alignment="right")
+                        for name in CONSENT_NAMES.values()
+                    },
+                },
                 alt="Sessions of each capsule with the shares that agreed, refused and said nothing",
             )
 

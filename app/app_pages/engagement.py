@@ -92,8 +92,11 @@ with card(
             ],
             hide_index=True,
             column_config={
-                name: st.column_config.NumberColumn(format="localized")
-                for name in ("Conversations", "Without a conversion")
+                "Drop-off rate": st.column_config.TextColumn(alignment="right"),
+                **{
+                    name: st.column_config.NumberColumn(format="localized")
+                    for name in ("Conversations", "Without a conversion")
+                },
             },
             alt=f"Conversations by {ENDINGS[by].lower()}, with how many ended without a conversion",
         )
