@@ -66,9 +66,9 @@ TABLES: Final[tuple[TablePlace, ...]] = (
         "rebuilt",
         """int_changes_tested int_content_described int_content_described_daily int_ctas_described
         int_ctas_described_daily int_events_counted int_events_sessionized int_order_events
-        int_outdated_sessions int_sessions_identified int_touched_histories int_touched_orders
-        int_touched_sessions int_touched_sittings int_touched_visitors int_traffic_sources_classified
-        int_units_compared int_visitors_first_seen""",
+        int_outdated_sessions int_play_events int_sessions_identified int_touched_histories
+        int_touched_orders int_touched_plays int_touched_sessions int_touched_sittings int_touched_visitors
+        int_traffic_sources_classified int_units_compared int_visitors_first_seen""",
     ),
     *_tables(
         "marts",

@@ -38,7 +38,9 @@ START: Final = datetime(2026, 3, 28, 21, 0, tzinfo=UTC)
 MINUTES: Final = (0, 1, 10, 29, 30, 31, 59, 60, 61, 90, 120, 150, 151, 200)
 DAYS: Final = (0, 0, 0, 1, 2, 8, 29, 30, 31, 40)
 
-# A clip is sent with a play id (one a client session), a reel without one.
+# A clip is sent with a play id (one a client session), a reel without one. A film is as long as the catalogue
+# says; watched in a group, it is one play of all sessions.
+FILM: Final[Row] = {"contentId": "film"}
 CLIP: Final[Row] = {"contentId": "clip", "contentType": "video", "playId": "p", "durationSeconds": 600}
 REEL: Final[Row] = {"contentId": "reel", "contentType": "video", "durationSeconds": 60}
 
@@ -55,6 +57,8 @@ KINDS: Final[dict[str, tuple[str, Row]]] = {
     "film": ("content_access", {"contentId": "film", "contentTitle": "Film", "contentType": "video"}),
     "film, retyped": ("content_access", {"contentId": "film", "contentType": "movie", "action": "play"}),
     "film, scored": ("content_access", {"contentId": "film", "relevanceScore": 0.7, "action": "progress"}),
+    "film, in percent": ("content_access", FILM | {"action": "progress", "percent": 30}),
+    "film, in a group": ("content_access", FILM | {"playId": "q", "fromSeconds": 0, "toSeconds": 30}),
     "guide": ("content_access", {"contentId": "guide"}),
     "button": ("interaction", {"action": "cta_impression", "ctaId": "book", "ctaLabel": "Book"}),
     "click": ("interaction", {"action": "cta_click", "ctaId": "book", "ctaType": "demo"}),
@@ -167,7 +171,7 @@ def line_of(one: Sent, event_id: str, at: datetime) -> Row:
     event_type, metadata = KINDS[one.kind]
     metadata = metadata | ({"visitorId": one.visitor} if one.visitor else {})
     metadata |= {"consent": one.consent} if one.consent else {}
-    metadata |= {"playId": f"{metadata['playId']} of {one.session}"} if "playId" in metadata else {}
+    metadata |= {"playId": f"p of {one.session}"} if metadata.get("playId") == "p" else {}
     found: Row = {
         "eventId": event_id,
         "eventType": event_type,
@@ -203,6 +207,7 @@ def land(made: Settings, stream: Stream, batch: int) -> None:
     if batch in stream.catalogue:
         entries = [
             {"capsuleId": "a", "contentId": item, "type": stream.catalogue[batch], "title": f"{item} {batch}"}
+            | {"durationSeconds": 100 * (batch + 1)}
             for item in ("film", "unseen")
         ]
         (made.landing / "catalog").mkdir(exist_ok=True)
@@ -372,6 +377,87 @@ WORKED: Final = Stream(
     ],
     catalogue={1: "document"},
 )
+
+
+# What renews a play besides an event of its own: batches, and its rows after each of them (session's device,
+# length, watched seconds) worked out by hand. Events of other sessions keep the item and the capsule alive.
+PLAYED: Final[dict[str, tuple[Stream, list[list[tuple[str, float | None, float | None]]]]]] = {
+    # Ana begins at 22:00 on a phone, Ben goes on at 23:01; what came first decides whose play it is.
+    "its first session comes last, then leaves": (
+        Stream(
+            [
+                Sent("a", "s2", "ben", None, "film, in a group", 0, 61, batch=0),
+                Sent("a", "s1", None, "v1", "phone", 0, 0, batch=1),
+                Sent("a", "s1", None, "v1", "film, in a group", 0, 1, batch=1),
+                Sent("a", "s1", None, "v1", "opt-out", 0, 0, batch=2),
+                Sent("b", "s3", None, None, "view", 0, 0, batch=3),
+            ]
+        ),
+        [
+            [("unknown", None, 30.0)],
+            [("mobile", None, 30.0)],
+            [("unknown", None, 30.0)],
+            [("unknown", None, 30.0)],
+        ],
+    ),
+    # 30 % of 200 s, then of 300 s, then no film; with an end that was sent, 30 s of any length.
+    "the catalogue says how long its item is, and that it is none": (
+        Stream(
+            [
+                Sent("a", "s1", None, None, "film, in percent", 0, 0, batch=0),
+                Sent("a", "s2", None, None, "film, in a group", 8, 0, batch=0),
+            ],
+            catalogue={1: "video", 2: "video", 3: "document"},
+        ),
+        [
+            [("unknown", None, None), ("unknown", None, 30.0)],
+            [("unknown", 200.0, 60.0), ("unknown", 200.0, 30.0)],
+            [("unknown", 300.0, 90.0), ("unknown", 300.0, 30.0)],
+            [("unknown", 400.0, 30.0)],
+        ],
+    ),
+    # An event of the film in another session calls it a film, then a movie, which is no video.
+    "another session says what its item is": (
+        Stream(
+            [
+                Sent("a", "s1", None, None, "film, in percent", 8, 0, batch=0),
+                Sent("a", "s2", None, None, "film", 1, 0, batch=1),
+                Sent("a", "s3", None, None, "film, retyped", 0, 0, batch=2),
+                Sent("a", "s3", None, None, "film", 0, 1, batch=3),
+            ]
+        ),
+        [
+            [("unknown", None, None)],
+            [("unknown", None, None)],
+            [],
+            [("unknown", None, None), ("unknown", None, None)],
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("happening", PLAYED)
+def test_a_play_is_renewed_when(compiled: CompiledModels, tmp_path: Path, happening: str) -> None:
+    stream, expected = PLAYED[happening]
+    made = new_home(compiled, tmp_path)
+    for batch, plays in enumerate(expected):
+        land(made, stream, batch)
+        with writer_lock(made):
+            load_pending(made)
+            with open_warehouse(made) as connection:
+                compiled.build(connection)
+                assert played(connection) == plays, batch
+                published = take_over(connection, made)
+                assert differences(published, marts(connection)) == {}
+    with writer_lock(made), open_warehouse(made) as connection:
+        compiled.build(connection, full_refresh=True)
+        assert played(connection) == expected[-1]
+
+
+def played(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, float | None, float | None]]:
+    return connection.execute(
+        "select device, duration_seconds, watched_seconds from marts.fct_video_plays order by played_at desc"
+    ).fetchall()
 
 
 def test_dbt_gives_the_rows_that_the_shortcut_gives(compiled: CompiledModels, tmp_path: Path) -> None:

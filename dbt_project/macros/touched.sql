@@ -25,6 +25,7 @@
     capsule_visitor  by capsule_id, visitor_tier and visitor_key
     history          the same and entry_date: the funnels that a touched session may change
     order            by capsule_id, conversion_type and order_key
+    play             by play_key
     entry_day        by capsule_id and entry_date of the funnels of touched histories
     `columns` names them where the relation calls them otherwise (session_date). -#}
 {% macro touched(relation, by, columns=none) -%}
@@ -60,6 +61,7 @@
         "capsule_visitor": ["capsule_id", "visitor_tier", "visitor_key"],
         "history": ["capsule_id", "visitor_tier", "visitor_key", "entry_date"],
         "order": ["capsule_id", "conversion_type", "order_key"],
+        "play": ["play_key"],
         "entry_day": ["capsule_id", "entry_date"],
     }[by]) }}
 {%- endmacro %}
@@ -89,6 +91,8 @@
     {%- elif by == "order" -%}
         select capsule_id, conversion_type, order_key
         from {{ touched_table("int_touched_orders") }}
+    {%- elif by == "play" -%}
+        select play_key from {{ touched_table("int_touched_plays") }}
     {%- elif by == "entry_day" -%}
         select capsule_id, event_date from {{ touched_table("int_touched_sessions") }}
         union distinct
@@ -201,8 +205,9 @@
     are more than a mart has rows on, and cost no look at it. -#}
 {% macro note_renewed_days(target, unique_key, temp_relation) -%}
     {%- set kind = config.get("meta")["touched_by"] -%}
-    {%- set has_days = kind in ("session", "day", "entry_day", "history") -%}
-    {%- set day = "event_date" if kind == "history" else unique_key[1] -%}
+    {%- set has_days = kind in ("session", "day", "entry_day", "history", "play") -%}
+    {%- set by_key = kind in ("history", "play") -%}
+    {%- set day = "event_date" if by_key else unique_key[1] -%}
     {% if target.schema == "marts" and has_days %}
         insert into {{ renewed_days_table(target) }}
         select distinct
@@ -231,7 +236,7 @@
 {% macro days_renewed(kind, day, target, unique_key, temp_relation) -%}
     {%- if kind == "session" -%}
         select capsule_id, event_date from {{ touched_table("int_touched_sessions") }}
-    {%- elif kind == "history" -%}
+    {%- elif kind in ("history", "play") -%}
         select capsule_id, {{ day }} from {{ temp_relation }}
         union all
         select capsule_id, {{ day }}

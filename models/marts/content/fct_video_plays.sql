@@ -1,9 +1,17 @@
 -- Seconds are added up as whole milliseconds: the length of the union of intervals is
 -- then the same in any order, and 95 % of a duration is exact.
 
-with events as (
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched',
+    unique_key=['play_key'],
+    meta={'touched_by': 'play'},
+    on_schema_change='fail',
+) }}
 
-    select * from {{ ref('int_events_counted') }}
+with play_events as (
+
+    select * from {{ touched(ref('int_play_events'), by='play') }}
 
 ),
 
@@ -20,54 +28,34 @@ content as (
 ),
 
 -- A play id is sent of videos only. Without one it takes a video, or an item of unknown
--- type, and a sign of playing: to open an item is not to play it.
+-- type.
 video_events as (
 
     select
-        events.event_key,
-        events.session_key,
-        events.capsule_id,
-        events.content_id,
-        coalesce(events.action, 'open') as action,
-        events.duration_seconds,
-        events.percent,
-        events.occurred_at,
-        events.event_date,
-        case
-            when events.play_id is not null
-                then md5(concat_ws('|', events.capsule_id, 'play', events.play_id))
-            else
-                md5(
-                    concat_ws(
-                        '|', events.session_key, coalesce(events.content_id, 'unknown')
-                    )
-                )
-        end as play_key,
-        coalesce(content.content_type, events.content_type, 'unknown') as content_type,
-        cast(round(events.position_seconds * 1000) as bigint) as position_ms,
-        cast(round(events.from_seconds * 1000) as bigint) as from_ms,
-        cast(round(events.to_seconds * 1000) as bigint) as to_ms
-    from events
+        play_events.play_key,
+        play_events.event_key,
+        play_events.session_key,
+        play_events.capsule_id,
+        play_events.content_id,
+        play_events.action,
+        play_events.duration_seconds,
+        play_events.percent,
+        play_events.occurred_at,
+        play_events.event_date,
+        coalesce(content.content_type, play_events.content_type, 'unknown')
+            as content_type,
+        cast(round(play_events.position_seconds * 1000) as bigint) as position_ms,
+        cast(round(play_events.from_seconds * 1000) as bigint) as from_ms,
+        cast(round(play_events.to_seconds * 1000) as bigint) as to_ms
+    from play_events
     left join content
         on
-            events.capsule_id = content.capsule_id
-            and events.content_id = content.content_id
+            play_events.capsule_id = content.capsule_id
+            and play_events.content_id = content.content_id
     where
-        events.event_type = 'content_access'
-        and coalesce(events.action, 'open') <> 'cite'
-        and (
-            events.play_id is not null
-            or (
-                coalesce(content.content_type, events.content_type, 'unknown')
-                in ('video', 'unknown')
-                and (
-                    events.action in ('play', 'progress', 'pause', 'seek', 'complete')
-                    or events.position_seconds is not null
-                    or events.to_seconds is not null
-                    or events.percent is not null
-                )
-            )
-        )
+        play_events.play_id is not null
+        or coalesce(content.content_type, play_events.content_type, 'unknown')
+        in ('video', 'unknown')
 
 ),
 

@@ -1,5 +1,6 @@
 -- What the last build said of an item is compared before it is renewed.
 {{ built_after('int_touched_sessions') }}
+{{ built_after('int_touched_plays') }}
 
 with content as (
 
