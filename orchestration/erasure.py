@@ -4,19 +4,18 @@ Why it exists: the steps and their order. Each can be repeated, so a pass that w
 begun again; what was found is noted before anything goes, so the receipt counts it once. People are on the
 list before their rows go, so nothing that arrives meanwhile brings them back. Readers are never held up: they
 stay on the last publication until the new one is there. Places: `places.py`.
-Not here: requests and receipts (`erasure_requests.py`), what is taken out (`erased_rows.py`,
-`erased_originals.py`), the proof (`erasure_proof.py`).
+Not here: requests (`erasure_requests.py`), what is taken out (`erased_rows.py`, `erased_originals.py`), the
+proof and the receipts (`erasure_proof.py`, `erasure_receipts.py`).
 """
 
 import shutil
-import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
 from orchestration.dbt_runner import DbtFailed, build
 from orchestration.erased_files import clean_journal, clean_logs
-from orchestration.erased_mentions import NAMED, dry_mentions, mask_mentions, mentions_left
+from orchestration.erased_mentions import NAMED, dry_mentions, mask_mentions
 from orchestration.erased_originals import clean_originals
 from orchestration.erased_rows import (
     FoundPerson,
@@ -27,10 +26,10 @@ from orchestration.erased_rows import (
     take_out,
 )
 from orchestration.erasure_list import ErasureList, add_entries, mark_archive, read_erasure_list
-from orchestration.erasure_proof import left_of, rows_with_keys
+from orchestration.erasure_proof import rows_with_keys
+from orchestration.erasure_receipts import close_proven
 from orchestration.erasure_requests import (
     ErasureRequest,
-    close_request,
     open_requests,
     save_request,
     take_landed_requests,
@@ -50,18 +49,14 @@ from orchestration.warehouse import compact, open_warehouse, writer_lock
 Say = Callable[[str], None]
 
 
-class ErasureIncomplete(RuntimeError):
-    """Something of a person is left; the text names the places, and the request stays open."""
-
-
 def erase_open_requests(settings: Settings, say: Say = lambda text: None) -> list[dict[str, Any]]:
     """Carries out every request that was landed or is open, in one pass; returns their receipts.
 
-    Raises `ErasureIncomplete` when the proof finds something; `DbtFailed` when the models can't be renewed.
-    Then the requests stay open and the next call goes on.
+    Raises `ErasureIncomplete` when the proof finds something of anybody, whose request stays open; `DbtFailed`
+    when the models can't be renewed: then all stay open. The next call goes on.
     """
     with writer_lock(settings, say):
-        started = time.time()
+        started_at = datetime.now(UTC)
         problems: list[str] = []
         take_landed_requests(settings, problems)
         for problem in problems:
@@ -84,7 +79,8 @@ def erase_open_requests(settings: Settings, say: Say = lambda text: None) -> lis
             erased = read_erasure_list(settings, keyring)
             has_rows.append(take_out_returned(settings, erased, say))
         ids = [one for request in requests for one in request.ids]
-        mentions = Mentions(ids, plain_words(settings, ids))
+        plain = plain_words(settings, ids)
+        mentions = Mentions(ids, plain)
         has_rows.append(mask_mentions(settings, requests, mentions))
         originals = clean_originals(settings, mentions)
         renamed = clean_journal(settings, mentions)
@@ -92,12 +88,9 @@ def erase_open_requests(settings: Settings, say: Say = lambda text: None) -> lis
             _renew(settings, say)
             _redraw_reports(settings, requests, say)
         _remove_leftovers(settings)
-        if originals["open"]:
-            raise ErasureIncomplete(
-                f"{originals['open']} files in {settings.landing} are still open for writing, and hold lines "
-                "of them. The request stays open; run `engagement erase --open` when they are closed."
-            )
-        return _prove(settings, requests, people, mentions, originals, started, say)
+        say("Looking for them in every file")
+        clean_logs(settings, mentions.telling())
+        return close_proven(settings, requests, people, plain, originals, started_at)
 
 
 def _person_keys(keyring: Keyring, request: ErasureRequest) -> list[str]:
@@ -210,47 +203,3 @@ def _remove_leftovers(settings: Settings) -> None:
             shutil.rmtree(path)
         elif ".duckdb" in path.name and path != settings.warehouse_file:
             path.unlink()
-
-
-def _prove(
-    settings: Settings,
-    requests: list[ErasureRequest],
-    people: dict[str, list[str]],
-    mentions: Mentions,
-    originals: dict[str, int],
-    started: float,
-    say: Say,
-) -> list[dict[str, Any]]:
-    say("Looking for them in every file")
-    clean_logs(settings, mentions.telling())
-    left = left_of(
-        settings,
-        mentions,
-        [key for request in requests for key in (*people[request.request_id], *request.keys)],
-    )
-    left = mentions_left(settings, mentions) | left
-    if left:
-        listed = ", ".join(f"{place}: {count}" for place, count in left.items())
-        raise ErasureIncomplete(
-            f"Something of the erased people is left ({listed}). The request stays open. A file that is none "
-            "of ours has to be removed by hand; then: engagement erase --open"
-        )
-    receipts = []
-    for request in requests:
-        receipt = {
-            "request_id": request.request_id,
-            "kind": "erasure" if request.ids else "return",
-            "person_count": len(request.ids),
-            "requests_in_pass": len(requests),
-            "requested_at": request.requested_at,
-            "due_at": request.due_at.isoformat(),
-            "started_at": datetime.fromtimestamp(started, UTC).isoformat(),
-            "finished_at": datetime.now(UTC).isoformat(),
-            "found": request.counts,
-            "files": {name: count for name, count in originals.items() if count},
-            "left": 0,
-            "verified": True,
-        }
-        close_request(settings, request, receipt)
-        receipts.append(receipt)
-    return receipts

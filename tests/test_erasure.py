@@ -20,7 +20,8 @@ import pytest
 from orchestration import erasure, warehouse
 from orchestration.access_requests import own_data
 from orchestration.dbt_runner import build
-from orchestration.erasure import ErasureIncomplete, dry_run, erase_open_requests
+from orchestration.erasure import dry_run, erase_open_requests
+from orchestration.erasure_receipts import ErasureIncomplete
 from orchestration.erasure_requests import ErasureRequest, open_request, open_requests, request_state
 from orchestration.mentions import Mentions
 from orchestration.micro_batch import load_pending
@@ -408,9 +409,10 @@ def test_a_recovery_from_a_restored_archive_brings_nobody_back(settings: Setting
 STEPS = [
     "add_entries:after:1", "add_entries:after:2", "write_record:after:1", "take_out:after:1",
     "clean_sealed:after:1", "mark_archive:after:1", "clean_originals:after:1", "clean_journal:after:1",
-    "publish:after:1", "remove_all_but_current:after:1", "compact:after:1", "close_request:before:1",
+    "publish:after:1", "remove_all_but_current:after:1", "compact:after:1",
 ]  # fmt: skip
 INNER_STEPS = [
+    "orchestration.erasure_receipts:close_request:before:1",
     "orchestration.erased_rows:_settle:after:1",
     "orchestration.erased_rows:write_sealed:after:1",
     "orchestration.erased_originals:remember:after:1",
@@ -453,6 +455,25 @@ def test_what_is_left_keeps_the_request_open(settings: Settings) -> None:
     note.unlink()
     (receipt,) = erase_open_requests(settings)
     assert receipt["found"]["raw.events"] == 6
+
+
+def test_one_request_that_stays_open_holds_back_no_receipt_of_the_others(settings: Settings) -> None:
+    load(settings, all=lines(*THEIRS, *OTHERS))
+    note = settings.landing / "note.txt"
+    note.write_text(f"call {USER}", encoding="utf-8")
+    blocked = open_request(settings, [USER], [], NOW)
+    known = open_request(settings, [OTHER], [], NOW + timedelta(seconds=1))
+    unknown = open_request(settings, ["never-seen-user"], [], NOW + timedelta(seconds=2))
+    with pytest.raises(ErasureIncomplete, match="1 of 3 requests stay open") as told:
+        erase_open_requests(settings)
+    assert f"request {blocked.request_id}: something of them is left (landing/*: 1)" in str(told.value)
+    assert [(one["request_id"], one["found"].get("raw.events")) for one in told.value.receipts] == [
+        (known.request_id, 3), (unknown.request_id, None)
+    ]  # fmt: skip
+    assert [one.request_id for one in open_requests(settings)] == [blocked.request_id]
+    note.unlink()
+    (receipt,) = erase_open_requests(settings)
+    assert (receipt["request_id"], receipt["found"]["raw.events"]) == (blocked.request_id, 5)
 
 
 # What others say of them: a search, a property, the page of a profile, an item, the owner of a capsule.

@@ -11,6 +11,7 @@ import pytest
 
 from orchestration import erasure, reports
 from orchestration.erased_files import clean_logs
+from orchestration.erasure_receipts import ErasureIncomplete
 from orchestration.erasure_requests import open_request, open_requests
 from orchestration.jobs import erasures
 from orchestration.mentions import Mentions
@@ -151,7 +152,7 @@ def test_a_request_stays_open_while_somebody_writes_to_a_file_that_names_them(
     load_pending(settings)
     open_request(settings, [USER], [], NOW)
     original = settings.landing / "loaded" / "a.ndjson"
-    with original.open("ab"), pytest.raises(erasure.ErasureIncomplete, match=r"1 files .* still open"):
+    with original.open("ab"), pytest.raises(ErasureIncomplete, match=r"1 files .* still open"):
         erasure.erase_open_requests(settings)
     assert len(open_requests(settings)) == 1
     (receipt,) = erasure.erase_open_requests(settings)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from orchestration.printing import print_json, say
-from orchestration.settings import load_settings
+from orchestration.settings import Settings, load_settings
 
 
 @click.command()
@@ -34,6 +34,7 @@ def erase(
     settings = load_settings()
     from orchestration.erasure import dry_run as look
     from orchestration.erasure import erase_open_requests
+    from orchestration.erasure_receipts import ErasureIncomplete
     from orchestration.erasure_requests import ErasureRequest, open_request
     from orchestration.state_folder import create_state_folders
 
@@ -49,15 +50,23 @@ def erase(
         return
     if not only_open:
         open_request(settings, user_ids, visitor_ids, now)
-    receipts = erase_open_requests(settings, say)
+    try:
+        receipts = erase_open_requests(settings, say)
+    except ErasureIncomplete as incomplete:
+        _print_receipts(settings, incomplete.receipts, as_json)
+        raise
+    _print_receipts(settings, receipts, as_json)
+    if not receipts and not as_json:
+        click.echo("No request is open")
+
+
+def _print_receipts(settings: Settings, receipts: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         print_json(receipts)
         return
     for receipt in receipts:
         _print_counts(f"Request {receipt['request_id']}: erased and proven", receipt["found"])
         click.echo(f"Receipt: {settings.receipts / receipt['request_id']}.json")
-    if not receipts:
-        click.echo("No request is open")
 
 
 def _print_counts(title: str, counts: dict[str, Any]) -> None:
