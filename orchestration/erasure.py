@@ -52,8 +52,8 @@ Say = Callable[[str], None]
 def erase_open_requests(settings: Settings, say: Say = lambda text: None) -> list[dict[str, Any]]:
     """Carries out every request that was landed or is open, in one pass; returns their receipts.
 
-    Raises `ErasureIncomplete` when the proof finds something of anybody, whose request stays open; `DbtFailed`
-    when the models can't be renewed: then all stay open. The next call goes on.
+    Raises `ErasureIncomplete` when the proof finds something of anybody, whose request stays open;
+    `DbtFailed` when the models can't be renewed: then all stay open. The next call goes on.
     """
     with writer_lock(settings, say):
         started_at = datetime.now(UTC)
