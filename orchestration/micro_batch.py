@@ -48,6 +48,7 @@ from orchestration.originals import (
     view_written_since,
 )
 from orchestration.privacy import Keyring
+from orchestration.progress import Progress
 from orchestration.publication import current_manifest
 from orchestration.raw_events import (
     Accounting,
@@ -67,9 +68,9 @@ from orchestration.warehouse import WarehouseBusy, open_warehouse, writer_lock
 
 Say = Callable[[str], None]
 
-# One transaction takes files up to this many landed bytes, and so many at most: a back-fill is bounded and
-# resumable, and a crowd of tiny files shows as loaded while the rest of it is read.
-BATCH_BYTES: Final = 1 << 30
+# One transaction takes files up to this many landed bytes, and so many at most: a back-fill is bounded, one
+# that was killed seals again what takes seconds, and a crowd of tiny files shows as loaded while it is read.
+BATCH_BYTES: Final = 128 << 20
 BATCH_FILES: Final = 5_000
 
 
@@ -195,11 +196,12 @@ def load_pending(settings: Settings, say: Say = lambda text: None) -> LoadSummar
         for file in filter(_is_opt_outs, view.complete):
             _load_opt_outs(settings, file, summary, say)
         others = [file for file in view.complete if not _is_catalogue(file) and not _is_opt_outs(file)]
+        progress = Progress(say, len(others), sum(file.byte_count for file in others))
         parts = _parts(others)
         for number, part in enumerate(parts, 1):
             if len(parts) > 1:
                 say(f"Part {number} of {len(parts)}: {len(part):,} of {len(others):,} files")
-            _load_part(settings, part, summary, say)
+            _load_part(settings, part, summary, say, progress)
         settle_returns(settings, say)
         delete_old_originals(settings)
         shrink_ledger(settings)
@@ -249,13 +251,15 @@ def _parts(files: Sequence[LandedFile]) -> list[list[LandedFile]]:
     return parts
 
 
-def _load_part(settings: Settings, files: Sequence[LandedFile], summary: LoadSummary, say: Say) -> None:
+def _load_part(
+    settings: Settings, files: Sequence[LandedFile], summary: LoadSummary, say: Say, progress: Progress
+) -> None:
     now = datetime.now(UTC)
     with open_warehouse(settings) as connection:
         batch_id = last_batch_id(connection) + 1
         opt_outs = OptOuts(known_signals(connection))
     rules = admission_rules(settings, now, opt_outs)
-    found = seal_all(settings, files, rules, lambda hashes: _loaded_before(settings, hashes), say)
+    found = seal_all(settings, files, rules, lambda hashes: _loaded_before(settings, hashes), progress)
     add_met_sessions(settings, rules.erased)
     summary.growing.extend(file.shown_name for file in found.changed)
     record = found.record(batch_id, now)

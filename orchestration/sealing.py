@@ -6,7 +6,6 @@ Not here: how one file is sealed (`archive.py`), what is committed (`micro_batch
 
 import contextlib
 import os
-import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,10 +17,10 @@ from orchestration.archive import SealedFile, draft_sealed, keep_sealed
 from orchestration.event_files import FileRefused, LandedFile
 from orchestration.journal import BatchRecord, FileStatus, JournalFile, make_durable
 from orchestration.originals import is_original
+from orchestration.progress import Progress
 from orchestration.settings import Settings
 from orchestration.shortage import DiskFull, MemoryShort, shortages_named
 
-Say = Callable[[str], None]
 # Content hashes → (masked name, moment) of those among them that were loaded before.
 LoadedBefore = Callable[[Collection[str]], dict[str, tuple[str, datetime]]]
 
@@ -53,7 +52,11 @@ class Sealing:
 
 
 def seal_all(
-    settings: Settings, files: Sequence[LandedFile], rules: AdmissionRules, loaded: LoadedBefore, say: Say
+    settings: Settings,
+    files: Sequence[LandedFile],
+    rules: AdmissionRules,
+    loaded: LoadedBefore,
+    progress: Progress,
 ) -> Sealing:
     """Seals files one after another; what `loaded` knows of is loaded already.
 
@@ -62,14 +65,13 @@ def seal_all(
     with this machine. What comes back as sealed is on disk, its name included.
     """
     found = Sealing()
-    progress = _Progress(say)
     known: dict[str, tuple[str, datetime]] = {}
     number = 0
     for group in _groups(files):
         drafts: list[tuple[SealedFile, Path]] = []
         for file in group:
             number += 1
-            progress.say(f"Sealing file {number} of {len(files)}")
+            progress.begin_file(file.byte_count)
             draft = settings.tmp / f"seal-{number:06}-{os.getpid()}.parquet"
             with _refused_alone(found, file, settings):
                 drafts.append((draft_sealed(file, rules, draft), draft))
@@ -143,17 +145,3 @@ def _is_leftover(one: SealedFile, loaded_name: str, loaded_at: datetime) -> bool
 
 def _journal_file(one: SealedFile, status: FileStatus) -> JournalFile:
     return JournalFile(one.shown_name, "events", status, one.byte_count, one.content_hash)
-
-
-class _Progress:
-    """Says the first thing at once and then one every two seconds, not a line a file."""
-
-    def __init__(self, say: Say) -> None:
-        self._say = say
-        self._silent_until = 0.0
-
-    def say(self, text: str) -> None:
-        now = time.monotonic()
-        if now >= self._silent_until:
-            self._silent_until = now + 2
-            self._say(text)

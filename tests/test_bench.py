@@ -7,6 +7,7 @@ import pytest
 
 from tests.benchmarks.bench import flatness, options_of
 from tests.benchmarks.figures import Figure, as_markdown, as_table, keep, parse_size, read_kept, size_label
+from tests.benchmarks.history_plot import chart_of, rows_of
 
 SLOW = Figure("batch", "2,000 events published", 9.5, "s", 5_000_000, budget=8.0)
 FAST = Figure("rebuild", "events a second", 160_000, "events/s", 500_000, budget=150_000, side="at least")
@@ -70,3 +71,19 @@ def test_an_unknown_part_or_size_is_refused_with_what_there_is(capsys) -> None:
             options_of(words)
         assert refused.value.code == 2
         assert sentence in capsys.readouterr().err
+
+
+def test_the_plot_has_a_point_for_each_step_and_history() -> None:
+    rows = [
+        Figure("batch", "processor time of all", 6.5, "s", 499_826),
+        Figure("batch", "processor time of load", 0.5, "s", 499_826),
+        Figure("batch", "processor time of all", 7.0, "s", 4_998_262),
+        Figure("batch", "of which load", 0.7, "s", 4_998_262),
+        Figure("erasure", "processor time of all", 9.0, "s", 4_998_262),
+    ]
+    assert [(row["label"], row["step"], row["seconds"]) for row in rows_of(rows)] == [
+        ("0.5M", "whole batch", 6.5), ("0.5M", "load", 0.5), ("5M", "whole batch", 7.0),
+    ]  # fmt: skip
+    drawn = chart_of(rows_of(rows)).to_dict()
+    assert drawn["encoding"]["y"]["scale"]["zero"] is True
+    assert len(drawn["data"]["values"]) == 3

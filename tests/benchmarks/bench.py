@@ -29,6 +29,7 @@ from tests.benchmarks.figures import (
     parse_size,
     size_label,
 )
+from tests.benchmarks.history_plot import chart_of, rows_of
 from tests.benchmarks.homes import built_of, ready_home, say
 from tests.benchmarks.sustained import memory_of
 
@@ -194,6 +195,10 @@ def main() -> None:
     print(f"machine: {machine_line(on)}")
     print(as_table(figures))
     print(f"\nKept in {options.folder / 'bench.json'} and bench.md")
+    rows = rows_of(figures)
+    if len({row["events"] for row in rows}) > 1:
+        chart_of(rows).save(options.folder / "batch-cost.svg")
+        print("The cost of a batch against history is drawn in batch-cost.svg there")
     if failed:
         print("\n".join(("", "Not measured:", *failed)))
         raise SystemExit(1)
