@@ -5,6 +5,7 @@ over it takes seconds. A home is built anew when its generator or the raw tables
 Not here: the lines (`year.py`), measuring over a home.
 """
 
+import fcntl
 import hashlib
 import json
 import shutil
@@ -56,6 +57,14 @@ def home_settings(home: Path) -> Settings:
 def ready_home(folder: Path, event_count: int) -> Path:
     """The home of that size below `folder`, built when there is none or it is of another generator."""
     home = (folder / size_label(event_count)).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{home.name}.lock").open("w", encoding="utf-8") as lock:
+        # Another bench may be building it.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _ready(home, event_count)
+
+
+def _ready(home: Path, event_count: int) -> Path:
     built = built_of(home)
     if built and built.generator == _generator():
         say(f"{size_label(event_count)}: the home {home} is used as it is")
