@@ -117,6 +117,16 @@ def mentions_left(settings: Settings, ids: Mentions) -> dict[str, int]:
     return {place: count for place, count in left.items() if count}
 
 
+def capsule_ids_naming(settings: Settings, ids: Mentions) -> list[str]:
+    """The ids of capsules that are or hold an id of these people; nobody here can rename a capsule."""
+    with open_warehouse(settings) as connection:
+        rows = connection.execute(
+            """select capsule_id from raw.event_file_counts where capsule_id is not null
+            union select capsule_id from raw.capsules union select capsule_id from raw.content order by 1"""
+        ).fetchall()
+    return [capsule_id for (capsule_id,) in rows if ids.within_name(capsule_id.encode("utf-8", "replace"))]
+
+
 def _find_naming(connection: duckdb.DuckDBPyConnection, ids: Mentions) -> int:
     """Leaves the temporary table `naming_events`: rows whose texts name somebody, but for their own."""
     condition, values = _condition(_TEXTS, ids)

@@ -90,7 +90,7 @@ def erase_open_requests(settings: Settings, say: Say = lambda text: None) -> lis
         _remove_leftovers(settings)
         say("Looking for them in every file")
         clean_logs(settings, mentions.telling())
-        return close_proven(settings, requests, people, plain, originals, started_at)
+        return close_proven(settings, requests, people, plain, originals, started_at, say)
 
 
 def _person_keys(keyring: Keyring, request: ErasureRequest) -> list[str]:

@@ -5,7 +5,7 @@ Databases are read table by table, sealed files and packed files unpacked, every
 Not here: removing anything (`erasure.py`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -26,16 +26,19 @@ _KEYS_AS_BYTES: Final = 20
 _TELLING_NAMES: Final = ("archive/batches/", "logs/", "dbt/", "dagster/")
 
 
-def left_of(settings: Settings, ids: Mentions, keys: Sequence[str]) -> dict[str, int]:
+def left_of(
+    settings: Settings, ids: Mentions, keys: Sequence[str], capsule_ids: Collection[str] = ()
+) -> dict[str, int]:
     """Where ids or keys still stand: pattern of the place → rows or files; empty when nothing is left.
 
     An id that is short or a word like others is looked for only in what people sent: elsewhere it says
-    nothing of anybody, and a person is known by keys.
+    nothing of anybody, and a person is known by keys. `capsule_ids` are none of a person and passed over in
+    what is ours; columns of texts are read by themselves (`mentions_left`), without passing over anything.
     The caller holds the writer lock and has closed the warehouse. Open requests and the list of erased
     people in `secrets/` are left out: the ones are deleted with the receipt, the others are no keys.
     """
     as_bytes = Mentions(keys[:_KEYS_AS_BYTES])
-    telling = ids.telling()
+    telling = ids.telling(capsule_ids)
     left: dict[str, int] = {}
     for name, path in state_files(settings):
         place = place_of(name)

@@ -5,11 +5,11 @@ must not make everybody else of the pass wait, whom the law gives 30 days too.
 Not here: how is looked (`erasure_proof.py`, `erased_mentions.py`), the steps before (`erasure.py`).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestration.erased_mentions import mentions_left
+from orchestration.erased_mentions import capsule_ids_naming, mentions_left
 from orchestration.erasure_proof import left_of
 from orchestration.erasure_requests import ErasureRequest, close_request
 from orchestration.mentions import Mentions
@@ -31,6 +31,7 @@ def close_proven(
     plain_words: Collection[str],
     originals: Mapping[str, int],
     started_at: datetime,
+    say: Callable[[str], None],
 ) -> list[dict[str, Any]]:
     """Writes the receipt of every request of which nothing is found in any file; returns the receipts.
 
@@ -49,7 +50,14 @@ def close_proven(
     receipts = []
     for request in requests:
         if request.request_id not in reasons:
+            naming = len(capsule_ids_naming(settings, Mentions(request.ids, plain_words)))
             receipt = _receipt(request, len(requests), originals, started_at)
+            if naming:
+                receipt["capsule_ids_naming"] = naming
+                say(
+                    f"Request {request.request_id}: {naming} ids of capsules hold an id of theirs and stay. "
+                    "Rename these capsules where their events are sent (PRIVACY.md, When somebody asks)"
+                )
             close_request(settings, request, receipt)
             receipts.append(receipt)
     if reasons:
@@ -74,7 +82,8 @@ def _left_by_request(
         return {}
     mentions = Mentions([one for request in requests for one in request.ids], plain_words)
     keys = [key for request in requests for key in (*people[request.request_id], *request.keys)]
-    left = mentions_left(settings, mentions) | left_of(settings, mentions, keys)
+    capsule_ids = capsule_ids_naming(settings, mentions)
+    left = mentions_left(settings, mentions) | left_of(settings, mentions, keys, capsule_ids)
     if not left:
         return {}
     if len(requests) == 1:

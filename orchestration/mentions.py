@@ -20,6 +20,8 @@ TELLING_CHARACTERS: Final = 6
 _WORD: Final = rb"(?<![\w-])%b(?![\w-])"
 # Also in JSON inside JSON, as a table has it.
 _VALUE_OF_ID: Final = rb"(?i:id)\\?\"\s{0,9}:\s{0,9}\\?\"%b\\?\""
+# Names a capsule and no person, whatever it is spelled like.
+_CAPSULE_ID: Final = re.compile(rb"(?i:capsule_?id)\\?\"\s{0,9}:\s{0,9}\\?\"(?:[^\"\\]|\\[^\"]){0,600}\\?\"")
 _PROJECT_TEXTS: Final = ("models/**/*", "seeds/*", "dbt_project/macros/*", "orchestration/**/*.py")
 
 
@@ -28,10 +30,13 @@ class Mentions:
 
     In names of files, and in logs, which tell them, an id may be joined to other words: `userId-abc123`. In
     what people sent it may not: `abc-123` is another one than `abc-123-b`. An id that is short, or one of the
-    `plain_words`, says nothing of a person by itself: it is looked for only as the value of an id.
+    `plain_words`, says nothing of a person by itself: it is looked for only as the value of an id. The id of
+    a capsule is none of a person, and is passed over as a value of `capsuleId`; `capsule_ids` everywhere.
     """
 
-    def __init__(self, ids: Iterable[str], plain_words: Collection[str] = ()) -> None:
+    def __init__(
+        self, ids: Iterable[str], plain_words: Collection[str] = (), capsule_ids: Iterable[str] = ()
+    ) -> None:
         telling, named = [], []
         patterns = {}
         for one in ids:
@@ -50,14 +55,18 @@ class Mentions:
         self._joined = _joined_pattern(telling)
         self._named = _joined_pattern(named)
         self._told = telling
+        # The longest first, and without ends: in a database texts stand side by side.
+        forms = {form for one in capsule_ids for form in _capsule_forms(one)}
+        capsules = sorted(forms, key=len, reverse=True)
+        self._capsules = re.compile(b"|".join(map(re.escape, capsules))) if capsules else None
 
     def among(self, others: "Mentions") -> "Mentions":
         """Only the ids that `others` has as telling ones."""
         return Mentions([one for one in self._told if one in others._told])
 
-    def telling(self) -> "Mentions":
-        """Only the ids that tell of a person wherever they stand."""
-        return Mentions(self._told)
+    def telling(self, capsule_ids: Iterable[str] = ()) -> "Mentions":
+        """Only the ids that tell of a person wherever they stand, but in these ids of capsules."""
+        return Mentions(self._told, capsule_ids=capsule_ids)
 
     def telling_forms(self) -> list[str]:
         """The spellings of these ids, as texts."""
@@ -65,17 +74,27 @@ class Mentions:
 
     def within(self, content: bytes) -> bool:
         """Whether any id stands in these bytes."""
-        return any(form in content for form in self._forms) and self._pattern.search(content) is not None
+        if not any(form in content for form in self._forms):
+            return False
+        return self._pattern.search(self._without_capsules(content)) is not None
 
     def within_log(self, content: bytes) -> bool:
         """Whether any id stands in a text that may tell names of files."""
         if not any(form in content for form in self._forms):
             return False
-        return self.within(content) or bool(self._joined and self._joined.search(content))
+        return self.within(content) or bool(
+            self._joined and self._joined.search(self._without_capsules(content))
+        )
 
     def within_name(self, content: bytes) -> bool:
         """Whether any id stands in the name of a file; also one of few characters, but for a mere number."""
-        return self.within_log(content) or bool(self._named and self._named.search(content))
+        return self.within_log(content) or bool(
+            self._named and self._named.search(self._without_capsules(content))
+        )
+
+    def _without_capsules(self, content: bytes) -> bytes:
+        content = _CAPSULE_ID.sub(b"", content)
+        return self._capsules.sub(b"\0", content) if self._capsules else content
 
     def text_without(self, text: str) -> str:
         """A text in which every id is masked."""
@@ -94,6 +113,11 @@ class Mentions:
 def _forms_of(one: str) -> set[bytes]:
     spellings = {one, json.dumps(one)[1:-1], json.dumps(one, ensure_ascii=False)[1:-1], quote(one, "")}
     return {spelling.encode("utf-8", "surrogatepass") for spelling in spellings}
+
+
+def _capsule_forms(one: str) -> set[bytes]:
+    # Also as the name of a report has it.
+    return {*_forms_of(one), re.sub(r"[^A-Za-z0-9-]+", "-", one).strip("-")[:60].encode()} - {b""}
 
 
 def _joined_pattern(ids: Iterable[str]) -> re.Pattern[bytes] | None:

@@ -519,6 +519,58 @@ def test_an_id_in_the_texts_of_others_is_masked_and_their_events_stay(settings: 
     assert stored(settings) == before
 
 
+NAMED_BY_THEM = [
+    at("17:00", sessionId="s10", userId=OTHER, capsuleId=USER),
+    at("17:00", sessionId="s11", userId=OTHER, capsuleId=f"team.{USER}"),
+    at("17:00", sessionId="s12", userId=OTHER, capsuleId=f"cap-{USER}"),
+]
+
+
+def test_a_capsule_that_is_named_by_them_stays_and_the_receipt_counts_its_id(settings: Settings) -> None:
+    theirs = at("17:00", sessionId="s13", userId=USER, capsuleId=USER)
+    (settings.landing / "catalog" / "capsules.ndjson").write_bytes(
+        lines({"capsuleId": USER, "name": USER, "owner": USER})
+    )
+    load(settings, all=lines(*OTHERS, *NAMED_BY_THEM, theirs))
+    renew(settings)
+    settings.exports.mkdir(exist_ok=True)
+    (settings.exports / f"report_cap-{USER}_2026-11-16_to_2026-11-22.pdf").write_bytes(b"figures")
+    others = [row for row in stored(settings) if Keyring(settings.secrets, NOW).key("user", USER) not in row]
+    receipt = erase(settings, USER)
+    assert (receipt["found"]["raw.events"], receipt["capsule_ids_naming"]) == (1, 3)
+    assert stored(settings) == others
+    assert (settings.landing / "loaded" / "all.ndjson").read_bytes() == lines(*OTHERS, *NAMED_BY_THEM)
+    with writer_lock(settings), open_warehouse(settings) as connection:
+        named = connection.execute("select capsule_id, capsule_name, owner_name from raw.capsules").fetchall()
+    assert named == [(USER, "[masked]", "[masked]")]
+
+
+def test_in_a_capsule_that_is_named_by_them_the_proof_still_finds_their_id_in_texts(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(settings, all=lines(*OTHERS, *NAMED_BY_THEM, NAMING[0]))
+    monkeypatch.setattr(erasure, "mask_mentions", lambda *given: False)
+    open_request(settings, [USER], [], NOW)
+    with pytest.raises(ErasureIncomplete, match=r"archive/\*.parquet: 1"):
+        erase_open_requests(settings)
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize(
+    ("content", "is_there"),
+    [
+        ('{"capsuleId":"marker-user-0042","userId":"u"}', False),
+        ('{"capsule_id" : "x.marker-user-0042"}', False),
+        (r'"{\"capsuleId\": \"marker-user-0042\"}"', False),
+        ('{"capsuleId":"a","userId":"marker-user-0042"}', True),
+        ('{"capsuleId":"marker-user-0042","by":"marker-user-0042"}', True),
+        (r'{"capsuleId":"a\"","by":"marker-user-0042"}', True),
+    ],
+)
+def test_an_id_is_no_finding_where_it_names_a_capsule(content: str, is_there: bool) -> None:
+    assert Mentions([USER]).within(content.encode()) is is_there
+
+
 def test_the_proof_reads_texts_that_are_packed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     load(settings, all=lines(*OTHERS, *NAMING[:3]))
     monkeypatch.setattr(erasure, "mask_mentions", lambda *given: False)
