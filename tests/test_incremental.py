@@ -548,7 +548,7 @@ def test_a_batch_writes_as_many_rows_after_a_history_eight_times_as_long(
 # These look through some columns of a whole table to find what they renew: of `fct_sessions`, which lies by
 # capsule for the pages, or of their own; those that read all events are named first. To be fewer.
 READS_HISTORY = {
-    "content_engagement_daily", "fct_funnel_steps", "fct_video_plays", "session_activity_minutely",
+    "content_engagement_daily", "fct_funnel_steps",
     "capsule_activity_hourly", "capsule_traffic_daily", "conversation_depth_daily", "conversion_funnel_daily",
     "dim_ctas", "dim_visitors", "int_touched_histories", "int_touched_sessions", "int_units_compared",
     "int_visitors_first_seen", "revenue_attribution", "revenue_daily", "search_queries_daily",
