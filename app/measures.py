@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Relation = Literal[
-    "activity", "sessions", "conversions", "ctas", "cta_hours", "content", "turns", "topic_turns",
-    "searches", "videos", "custom_events", "leads", "combined",
+    "activity", "sessions", "conversions", "first_conversions", "leads", "ctas", "cta_hours", "content",
+    "turns", "topic_turns", "searches", "videos", "custom_events", "combined",
 ]  # fmt: skip
 
 
@@ -56,9 +56,7 @@ def conversions(expression: str) -> Measure:
 
 def first_conversions(expression: str) -> Measure:
     """Over each visitor's first conversion of the selection."""
-    return Measure(
-        "conversions", f"{expression} filter (where visitor_conversion_number = 1)", is_additive=False
-    )
+    return Measure("first_conversions", expression, is_additive=False)
 
 
 def combined(expression: str) -> Measure:

@@ -32,7 +32,7 @@ _UNITS: Final = {
 }
 # Every measure is asked with the chosen days, capsules and filters; these hide more than that.
 _RELATION_NOTES: Final = {
-    "conversions": "`visitor_conversion_number` numbers a visitor's conversions within the selection",
+    "first_conversions": "of each visitor's first conversion in the selection",
     "ctas": "per capsule: `offered_count` is its impressions when it sends any, else its sessions with a "
     "view; `reacted_count` its clicks, else its sessions with a click, never more than offered",
     "cta_hours": "per capsule and CTA: `offered_count` is its impressions where the capsule sends any, "

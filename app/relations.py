@@ -43,6 +43,11 @@ CONTENT_ACCESSES: Final = "fct_content_accesses"
 # Their rows are of one content item.
 OF_CONTENT: Final = (CONTENT_ACCESSES, "fct_video_plays")
 
+_CONVERSIONS: Final = Source(
+    "fct_conversions", "conversion_date", "date_trunc('hour', converted_at)",
+    _with(cta_type="cta_type", cta_id="cta_id", conversion_type="conversion_type"),
+)  # fmt: skip
+
 RELATIONS: Final[dict[Relation, Source]] = {
     "activity": Source(
         "session_activity_hourly", "activity_date", "activity_hour_at", SESSION_DIMENSIONS
@@ -50,10 +55,8 @@ RELATIONS: Final[dict[Relation, Source]] = {
     "sessions": Source(
         "fct_sessions", "session_date", "date_trunc('hour', started_at)", SESSION_DIMENSIONS
     ),
-    "conversions": Source(
-        "fct_conversions", "conversion_date", "date_trunc('hour', converted_at)",
-        _with(cta_type="cta_type", cta_id="cta_id", conversion_type="conversion_type"),
-    ),
+    "conversions": _CONVERSIONS,
+    "first_conversions": _CONVERSIONS,
     "ctas": Source(
         "session_activity_hourly", "activity_date", "activity_hour_at", SESSION_DIMENSIONS
     ),
@@ -69,10 +72,7 @@ RELATIONS: Final[dict[Relation, Source]] = {
     "topic_turns": Source(
         "fct_turns", "activity_date", "date_trunc('hour', asked_at)", _with(topic="topic")
     ),
-    "leads": Source(
-        "fct_conversions", "conversion_date", "date_trunc('hour', converted_at)",
-        _with(cta_type="cta_type", cta_id="cta_id", conversion_type="conversion_type"),
-    ),
+    "leads": _CONVERSIONS,
     "searches": Source(
         "fct_searches", "activity_date", "activity_hour_at", _with(search_query="search_query")
     ),
