@@ -20,6 +20,7 @@ from orchestration.model_builds import (
     record_build,
     touched_tables,
 )
+from orchestration.seed_files import seeds_not_utf8, unreadable_seeds
 from orchestration.seed_mistakes import seed_mistake
 from orchestration.settings import PROJECT_ROOT, Settings
 from orchestration.warehouse import open_warehouse, writer_lock
@@ -83,7 +84,8 @@ def build(
     """`dbt build` of what the batches since the last good build touched, under the writer lock.
 
     Everything is built anew when asked for, the first time, and when a model, seed, macro or variable
-    changed. Zero nodes is a failure: a build that did nothing must not look like one that passed.
+    changed. Zero nodes is a failure: a build that did nothing must not look like one that passed. Raises
+    `DbtFailed` for that, and for a seed that can't be read.
     `with_unit_tests`: they hold the rules on rows of their own, so they belong to `make test`.
     """
     with writer_lock(settings):
@@ -93,6 +95,9 @@ def build(
             last = last_good_build(connection)
             is_full = full_refresh or last is None or last.fingerprint != fingerprint
             if is_full:
+                # Before anything is forgotten: the models stay what they are until the file can be read.
+                if unreadable := unreadable_seeds(PROJECT_ROOT, manifest.nodes):
+                    raise DbtFailed(unreadable)
                 forget_build(connection)
         arguments = ["build", *(_FULL if is_full else _BATCH)]
         if not with_unit_tests:
@@ -113,8 +118,13 @@ def ask_every_test(settings: Settings) -> DbtOutcome:
 def _parsed(settings: Settings) -> Any:
     outcome = _invoke(["parse"], settings, lambda event: None)
     if not outcome.success:
-        raise DbtFailed(f"dbt can't parse the project: {_first_line(outcome.exception)}")
+        raise DbtFailed(_why_not_parsed(outcome))
     return outcome.result
+
+
+def _why_not_parsed(outcome: Any) -> str:
+    why = seeds_not_utf8(PROJECT_ROOT) or f"dbt can't parse the project: {_first_line(outcome.exception)}"
+    return f"{why}. Readers stay on the last publication. Mend it, then: engagement load"
 
 
 def _outcome(found: Any, is_full: bool, nodes: Mapping[str, Any] | None = None) -> DbtOutcome:
@@ -180,7 +190,7 @@ def parse_when_stale() -> Path:
     if not MANIFEST_FILE.exists() or MANIFEST_FILE.stat().st_mtime < newest_source():
         outcome = _invoke(["parse"], None, lambda event: None)
         if not outcome.success:
-            raise DbtFailed(f"dbt can't parse the project: {_first_line(outcome.exception)}")
+            raise DbtFailed(_why_not_parsed(outcome))
         MANIFEST_FILE.touch()
     return MANIFEST_FILE
 

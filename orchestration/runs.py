@@ -24,6 +24,9 @@ Say = Callable[[str], None]
 
 _OWN_WORDS: Final = re.compile(r"(?:The disk is full|There is too little memory).*engagement load", re.DOTALL)
 
+# Dagster puts the class before what it says; of one of ours the words say enough.
+_CLASS_OF_OURS: Final = re.compile(r"^orchestration\.[\w.]+: ")
+
 # Checks that hold the rows against the counts of their files.
 _OF_THE_ACCOUNTING: Final = ("accounting_adds_up", "assert_rejects_match_the_accounting")
 
@@ -120,7 +123,7 @@ def _why(result: Any) -> tuple[str, str]:
             failure = event.step_failure_data
             described = failure.user_failure_data and failure.user_failure_data.description
             error = failure.error.cause or failure.error
-            return event.step_key, (described or error.message).strip()
+            return event.step_key, _CLASS_OF_OURS.sub("", (described or error.message).strip())
     return "job", "see `engagement up`, port 3000, for its log"
 
 

@@ -1,7 +1,8 @@
 """Says which line of a seed a failed test is about, and what would be right.
 
 Why it exists: analysts edit seeds by hand, and dbt's own message names a test and a number of rows.
-Not here: running the tests (`dbt_runner.py`); which tests a seed has (`seeds/*.yml`).
+Not here: whether the file can be read at all (`seed_files.py`); running the tests (`dbt_runner.py`); which
+tests a seed has (`seeds/*.yml`).
 """
 
 import csv
@@ -69,6 +70,7 @@ def _listed(path: str, found: Sequence[tuple[int, str]]) -> str | None:
 
 
 def _lines(path: Path) -> list[Line]:
-    with path.open(encoding="utf-8", newline="") as file:
+    # Spreadsheets put a byte order mark before the first column's name.
+    with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         return [(reader.line_num, values) for values in reader]

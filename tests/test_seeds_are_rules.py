@@ -129,3 +129,14 @@ def test_a_mistake_in_a_seed_is_named_with_its_line(project: Path, tmp_path: Pat
     said = dbt_runner.build(settings).failures_text
     for words in expected:
         assert words in said
+
+
+def test_a_seed_that_cannot_be_read_stops_the_build_before_it_forgets_what_the_models_hold(
+    project: Path, tmp_path: Path
+) -> None:
+    settings = load_settings(home=tmp_path / "home", timezone="UTC")
+    _write_raw(settings, [])
+    rules = project / "seeds" / "funnel_steps.csv"
+    rules.write_text(rules.read_text(encoding="utf-8").replace(",", ";"), encoding="utf-8")
+    with pytest.raises(dbt_runner.DbtFailed, match=r"^seeds/funnel_steps.csv, line 1: .* semicolons"):
+        dbt_runner.build(settings)
