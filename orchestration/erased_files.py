@@ -7,6 +7,7 @@ reports (`reports.py`).
 import json
 import os
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -45,12 +46,39 @@ def clean_journal(settings: Settings, mentions: Mentions) -> int:
     return count
 
 
+def names_with(settings: Settings, mentions: Mentions) -> int:
+    """How many records `clean_journal` would rewrite, in the journal and in the manifest."""
+    paths = (settings.archive / "batches").glob("*.json")
+    with open_warehouse(settings) as connection:
+        names = connection.execute("select file_name from raw.event_files").fetchall()
+    return sum(mentions.within_name(path.read_bytes()) for path in paths) + sum(
+        mentions.within_name(name.encode()) for (name,) in names
+    )
+
+
 def clean_logs(settings: Settings, mentions: Mentions) -> int:
     """Takes lines that hold an id out of logs and dbt's artefacts, and runs out of Dagster's records.
 
     A log that a service has open is written in place, so that it goes on there. Returns the number of files.
     """
     count = 0
+    for path, content in logs_with(settings, mentions):
+        count += 1
+        database = _database_of(path, content)
+        if database:
+            _clean_records(database, mentions)
+        else:
+            with path.open("rb+") as file:
+                file.write(
+                    b"".join(line for line in content.splitlines(True) if not mentions.within_log(line))
+                )
+                file.truncate()
+                os.fsync(file.fileno())
+    return count
+
+
+def logs_with(settings: Settings, mentions: Mentions) -> Iterator[tuple[Path, bytes]]:
+    """Logs, artefacts of dbt and files of Dagster that hold an id, with their bytes."""
     for folder in (settings.home / "logs", settings.home / "dbt", settings.dagster_home):
         for path in sorted(folder.rglob("*")):
             if not path.is_file() or path.is_symlink():
@@ -60,20 +88,8 @@ def clean_logs(settings: Settings, mentions: Mentions) -> int:
             except FileNotFoundError:
                 # A log of a database that was merged meanwhile.
                 continue
-            if not mentions.within_log(content):
-                continue
-            count += 1
-            database = _database_of(path, content)
-            if database:
-                _clean_records(database, mentions)
-            else:
-                with path.open("rb+") as file:
-                    file.write(
-                        b"".join(line for line in content.splitlines(True) if not mentions.within_log(line))
-                    )
-                    file.truncate()
-                    os.fsync(file.fileno())
-    return count
+            if mentions.within_log(content):
+                yield path, content
 
 
 def _database_of(path: Path, content: bytes) -> Path | None:

@@ -44,10 +44,16 @@ _FILES: Final = "read_parquet(?, hive_partitioning = false, union_by_name = true
 NAMED: Final = "texts of others"
 
 
-def dry_mentions(connection: duckdb.DuckDBPyConnection, ids: Mentions) -> int:
-    """How many rows of others and of catalogues name one of these people; after `find_person`."""
+def note_mentions(
+    connection: duckdb.DuckDBPyConnection, archive: Path, request: ErasureRequest, ids: Mentions
+) -> list[Path]:
+    """Notes in a request what others say of its people, after `find_person`; returns such sealed files."""
     told = ids.telling()
-    return _find_naming(connection, told) + _catalogue_count(connection, told) if told.telling_forms() else 0
+    if not told.telling_forms():
+        return []
+    _find_naming(connection, told)
+    _note(connection, request, told)
+    return _sealed_with(connection, archive, told)
 
 
 def mask_mentions(settings: Settings, requests: Sequence[ErasureRequest], ids: Mentions) -> bool:

@@ -11,7 +11,7 @@ import io
 import os
 import re
 import zlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -38,23 +38,33 @@ _QUOTED: Final = re.compile(rb'"((?:[^"\\]|\\.){1,512})"')
 Cleaning = Literal["clean", "rewritten", "removed", "open"]
 
 
-def clean_originals(settings: Settings, mentions: Mentions) -> dict[str, int]:
-    """Writes every original anew that holds somebody erased; counts by what became of the files."""
+def clean_originals(
+    settings: Settings, mentions: Mentions, would_go: Mapping[str, Sequence[int]] | None = None
+) -> dict[str, int]:
+    """Writes every original anew that holds somebody erased; counts by what became of the files.
+
+    `would_go`: changes nothing and says what would become of them when these lines of sealed contents go.
+    """
     counts = {"rewritten": 0, "removed": 0, "open": 0}
     for _, path, _ in list(originals(settings)):
-        outcome = clean_original(settings, path, mentions)
+        outcome = clean_original(settings, path, mentions, would_go=would_go)
         if outcome != "clean":
             counts[outcome] += 1
     return counts
 
 
 def clean_original(
-    settings: Settings, path: Path, mentions: Mentions, erased: ErasureList | None = None
+    settings: Settings,
+    path: Path,
+    mentions: Mentions,
+    erased: ErasureList | None = None,
+    would_go: Mapping[str, Sequence[int]] | None = None,
 ) -> Cleaning:
     """Takes the lines of erased people out of one file under `loaded/` or `refused/`, in its own format.
 
     `erased`: also look for whoever is on the list, in lines of which no key was kept and in the name. A
     file that can't be read as lines and names somebody is removed. A JSON document becomes its lines.
+    `would_go`: as of `clean_originals`.
     """
     try:
         seen = path.stat(follow_symlinks=False)
@@ -65,22 +75,25 @@ def clean_original(
     if erased:
         met = erased.erased_ids(name_parts(str(path.relative_to(settings.landing))))
         named = Mentions(met, plain_words(settings, met))
+    is_dry = would_go is not None
     try:
-        gone = _lines_to_go(file, settings, mentions, erased)
+        gone = _lines_to_go(file, settings, mentions, erased, would_go or {})
     except FileRefused:
         if not _is_named_within(path, mentions, erased):
-            return _rename(path, settings, named)
+            return _rename(path, settings, named, is_dry)
         if may_be_written_to(path, 0):
             return "open"
-        path.unlink()
-        reason_file(path).unlink(missing_ok=True)
+        if not is_dry:
+            path.unlink()
+            reason_file(path).unlink(missing_ok=True)
         return "removed"
     if not gone:
-        return _rename(path, settings, named)
+        return _rename(path, settings, named, is_dry)
     if may_be_written_to(path, 0):
         return "open"
-    _write_without(file, gone, settings)
-    _rename(path, settings, named)
+    if not is_dry:
+        _write_without(file, gone, settings)
+        _rename(path, settings, named, is_dry)
     return "rewritten"
 
 
@@ -88,12 +101,14 @@ def _as_seen(path: Path, seen: os.stat_result) -> LandedFile:
     return LandedFile(path, path.name, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino)
 
 
-def _rename(path: Path, settings: Settings, mentions: Mentions) -> Cleaning:
+def _rename(path: Path, settings: Settings, mentions: Mentions, is_dry: bool) -> Cleaning:
     """A name, of the file or of a folder it lies in, may be the id of a person."""
     folder, *below = path.relative_to(settings.landing).parts
     named = [os.fsdecode(mentions.name_without(os.fsencode(part))) for part in below]
     if named == below:
         return "clean"
+    if is_dry:
+        return "rewritten"
     target = settings.landing.joinpath(folder, *named)
     target.parent.mkdir(parents=True, exist_ok=True)
     number = 1
@@ -114,7 +129,11 @@ def _rename(path: Path, settings: Settings, mentions: Mentions) -> Cleaning:
 
 
 def _lines_to_go(
-    file: LandedFile, settings: Settings, mentions: Mentions, erased: ErasureList | None
+    file: LandedFile,
+    settings: Settings,
+    mentions: Mentions,
+    erased: ErasureList | None,
+    would_go: Mapping[str, Sequence[int]],
 ) -> set[int]:
     reader = LineReader(file, settings.limits)
     gone = set()
@@ -129,6 +148,7 @@ def _lines_to_go(
             for number, line in again
             if (asked is None or number in asked) and _names_erased(line, erased)
         }
+    gone |= set(would_go.get(reader.content_hash, ()))
     return gone | erased_lines(settings.archive, reader.content_hash)
 
 

@@ -11,11 +11,12 @@ proof and the receipts (`erasure_proof.py`, `erasure_receipts.py`).
 import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from orchestration.dbt_runner import DbtFailed, build
 from orchestration.erased_files import clean_journal, clean_logs
-from orchestration.erased_mentions import NAMED, dry_mentions, mask_mentions
+from orchestration.erased_mentions import mask_mentions
 from orchestration.erased_originals import clean_originals
 from orchestration.erased_rows import (
     FoundPerson,
@@ -27,7 +28,15 @@ from orchestration.erased_rows import (
 )
 from orchestration.erasure_list import ErasureList, add_entries, mark_archive, read_erasure_list
 from orchestration.erasure_proof import rows_with_keys
-from orchestration.erasure_receipts import close_proven
+from orchestration.erasure_receipts import (
+    ARCHIVED,
+    LOGS,
+    NAMES,
+    PUBLICATIONS,
+    REPORTS,
+    close_proven,
+    landed_counts,
+)
 from orchestration.erasure_requests import (
     ErasureRequest,
     open_requests,
@@ -66,9 +75,10 @@ def erase_open_requests(settings: Settings, say: Say = lambda text: None) -> lis
             return []
         keyring = Keyring(settings.secrets, datetime.now(UTC))
         erased = read_erasure_list(settings, keyring)
-        people = {request.request_id: _person_keys(keyring, request) for request in requests}
+        people = {request.request_id: person_keys(keyring, request) for request in requests}
         add_entries(settings, erased, {"person": {key for keys in people.values() for key in keys}})
         catch_up(settings, say)
+        before = _archived(settings)
         has_rows = [
             _erase_rows(settings, erased, request, people[request.request_id], say) for request in requests
         ]
@@ -84,31 +94,37 @@ def erase_open_requests(settings: Settings, say: Say = lambda text: None) -> lis
         has_rows.append(mask_mentions(settings, requests, mentions))
         originals = clean_originals(settings, mentions)
         renamed = clean_journal(settings, mentions)
+        removed = drawn = 0
         if any(has_rows) or renamed:
-            _renew(settings, say)
-            _redraw_reports(settings, requests, say)
+            removed = _renew(settings, say)
+            drawn = _redraw_reports(settings, requests, say)
         _remove_leftovers(settings)
         say("Looking for them in every file")
-        clean_logs(settings, mentions.telling())
-        return close_proven(settings, requests, people, plain, originals, started_at, say)
+        logs = clean_logs(settings, mentions.telling())
+        files = {
+            **landed_counts(originals),
+            ARCHIVED: sum(
+                before[path] != seen for path, seen in _archived(settings).items() if path in before
+            ),
+            NAMES: renamed,
+            PUBLICATIONS: removed,
+            REPORTS: drawn,
+            LOGS: logs,
+        }
+        return close_proven(settings, requests, people, plain, files, originals["open"], started_at, say)
 
 
-def _person_keys(keyring: Keyring, request: ErasureRequest) -> list[str]:
+def _archived(settings: Settings) -> dict[Path, tuple[int, int]]:
+    """Sealed files and figures of closed days, with what changes when one is written anew."""
+    seen = ((path, path.stat()) for path in settings.archive.rglob("*.parquet"))
+    return {path: (stat.st_ino, stat.st_mtime_ns) for path, stat in seen}
+
+
+def person_keys(keyring: Keyring, request: ErasureRequest) -> list[str]:
+    """The keys of the ids that a request gives."""
     return [keyring.key("user", one) for one in request.user_ids] + [
         keyring.key("visitor", one) for one in request.visitor_ids
     ]
-
-
-def dry_run(settings: Settings, request: ErasureRequest, say: Say = lambda text: None) -> dict[str, int]:
-    """What would go, by place, as the warehouse is now; changes nothing but temporary tables."""
-    keyring = Keyring(settings.secrets, datetime.now(UTC))
-    if not settings.warehouse_file.exists():
-        return {}
-    with writer_lock(settings, say), open_warehouse(settings) as connection:
-        persons = _person_keys(keyring, request)
-        found = find_person(connection, settings.archive, persons)
-        named = dry_mentions(connection, Mentions(request.ids, plain_words(settings, request.ids)))
-        return _counts(connection, found, persons) | ({NAMED: named} if named else {})
 
 
 def _erase_rows(
@@ -123,7 +139,7 @@ def _erase_rows(
         else:
             persons, sessions, events = listed_keys(connection, erased)
             found = find_person(connection, settings.archive, persons, sessions, events)
-        _note_found(request, found, persons, _counts(connection, found, persons))
+        note_found(request, found, persons, row_counts(connection, found, persons))
         save_request(settings, request)
         add_entries(settings, erased, {"person": persons, "session": found.sessions, "event": found.events})
         entries = {erased.entry("person", key) for key in persons}
@@ -140,7 +156,7 @@ def _erase_rows(
     return bool(request.keys) or not request.ids
 
 
-def _counts(connection: Any, found: FoundPerson, persons: list[str]) -> dict[str, int]:
+def row_counts(connection: Any, found: FoundPerson, persons: list[str]) -> dict[str, int]:
     """Rows by place: what was found in raw tables and archive, and the rows of the models that hold a key."""
     keys = [*persons, *found.sessions, *found.events, *found.session_keys]
     models = {
@@ -151,7 +167,7 @@ def _counts(connection: Any, found: FoundPerson, persons: list[str]) -> dict[str
     return {**{name: count for name, count in found.counts.items() if count}, **models}
 
 
-def _note_found(
+def note_found(
     request: ErasureRequest, found: FoundPerson, persons: list[str], counts: dict[str, int]
 ) -> None:
     """Adds to what an earlier, killed pass found: its rows are gone by now, and count all the same."""
@@ -166,8 +182,8 @@ def _note_found(
     request.first_day, request.last_day = (min(days), max(days)) if days else (None, None)
 
 
-def _renew(settings: Settings, say: Say) -> None:
-    """Models, publication and warehouse file without them."""
+def _renew(settings: Settings, say: Say) -> int:
+    """Models, publication and warehouse file without them; returns how many publications were removed."""
     say("Renewing the figures they counted in")
     outcome = build(settings)
     if not outcome.is_good:
@@ -178,21 +194,22 @@ def _renew(settings: Settings, say: Say) -> None:
         )
     with open_warehouse(settings) as connection:
         publish(connection, settings, datetime.now(UTC), anew=True)
-    remove_all_but_current(settings.published)
+    count = remove_all_but_current(settings.published)
     say("Writing the warehouse anew, so that no deleted byte is left in it")
     compact(settings)
+    return count
 
 
-def _redraw_reports(settings: Settings, requests: list[ErasureRequest], say: Say) -> None:
+def _redraw_reports(settings: Settings, requests: list[ErasureRequest], say: Say) -> int:
     days = [day for request in requests for day in (request.first_day, request.last_day) if day]
     if not days or not any(settings.exports.glob("*.pdf")):
-        return
+        return 0
     # Typst and the charts take a second to import.
     from orchestration.reports import redraw_reports
 
     capsules = {capsule for request in requests for capsule in request.capsules}
     first, last = date.fromisoformat(min(days)), date.fromisoformat(max(days))
-    redraw_reports(settings, capsules, first, last, datetime.now(UTC), say)
+    return redraw_reports(settings, capsules, first, last, datetime.now(UTC), say)
 
 
 def _remove_leftovers(settings: Settings) -> None:

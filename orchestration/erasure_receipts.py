@@ -7,13 +7,27 @@ Not here: how is looked (`erasure_proof.py`, `erased_mentions.py`), the steps be
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from orchestration.erased_mentions import capsule_ids_naming, mentions_left
 from orchestration.erasure_proof import left_of
 from orchestration.erasure_requests import ErasureRequest, close_request
 from orchestration.mentions import Mentions
 from orchestration.settings import Settings
+
+# What a receipt counts of files, in the pass of all its requests; a dry run says the same of its own.
+_REWRITTEN: Final = "landed files rewritten"
+_REMOVED: Final = "landed files removed"
+ARCHIVED: Final = "archive files rewritten"
+NAMES: Final = "names of files rewritten"
+PUBLICATIONS: Final = "publications removed"
+REPORTS: Final = "reports drawn anew"
+LOGS: Final = "logs rewritten"
+
+
+def landed_counts(originals: Mapping[str, int]) -> dict[str, int]:
+    """What `clean_originals` counts, by the names of a receipt."""
+    return {_REWRITTEN: originals["rewritten"], _REMOVED: originals["removed"]}
 
 
 class ErasureIncomplete(RuntimeError):
@@ -29,19 +43,20 @@ def close_proven(
     requests: Sequence[ErasureRequest],
     people: Mapping[str, Sequence[str]],
     plain_words: Collection[str],
-    originals: Mapping[str, int],
+    files: Mapping[str, int],
+    open_count: int,
     started_at: datetime,
     say: Callable[[str], None],
 ) -> list[dict[str, Any]]:
     """Writes the receipt of every request of which nothing is found in any file; returns the receipts.
 
-    `people`: request → keys of the ids that were given; `originals`: what became of landed files. Raises
-    `ErasureIncomplete` when any request stays open.
+    `people`: request → keys of the ids that were given; `files`: how many files changed, by the names above;
+    `open_count`: landed files that somebody writes to. Raises `ErasureIncomplete` when a request stays open.
     """
     reasons = {}
-    if originals["open"]:
+    if open_count:
         # Which lines are whose is not known of a file that could not be written anew.
-        text = f"{originals['open']} files in {settings.landing} are still open for writing and name them"
+        text = f"{open_count} files in {settings.landing} are still open for writing and name them"
         reasons = {request.request_id: text for request in requests if request.keys}
     asked = [request for request in requests if request.request_id not in reasons]
     for request_id, left in _left_by_request(settings, asked, people, plain_words).items():
@@ -51,7 +66,7 @@ def close_proven(
     for request in requests:
         if request.request_id not in reasons:
             naming = len(capsule_ids_naming(settings, Mentions(request.ids, plain_words)))
-            receipt = _receipt(request, len(requests), originals, started_at)
+            receipt = _receipt(request, len(requests), files, started_at)
             if naming:
                 receipt["capsule_ids_naming"] = naming
                 say(
@@ -95,7 +110,7 @@ def _left_by_request(
 
 
 def _receipt(
-    request: ErasureRequest, request_count: int, originals: Mapping[str, int], started_at: datetime
+    request: ErasureRequest, request_count: int, files: Mapping[str, int], started_at: datetime
 ) -> dict[str, Any]:
     return {
         "request_id": request.request_id,
@@ -107,7 +122,7 @@ def _receipt(
         "started_at": started_at.isoformat(),
         "finished_at": datetime.now(UTC).isoformat(),
         "found": request.counts,
-        "files": {name: count for name, count in originals.items() if count},
+        "files": {name: count for name, count in files.items() if count},
         "left": 0,
         "verified": True,
     }

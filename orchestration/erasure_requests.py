@@ -108,7 +108,7 @@ def request_state(settings: Settings, now: datetime) -> dict[str, Any]:
     found = open_requests(settings)
     waiting = _landed_requests(settings)
     due = [request.due_at for request in found] + [
-        datetime.fromtimestamp(path.stat().st_mtime, UTC) + timedelta(days=DAYS_TO_ANSWER) for path in waiting
+        _landed_at(path) + timedelta(days=DAYS_TO_ANSWER) for path in waiting
     ]
     return {
         "open": len(found),
@@ -152,6 +152,14 @@ def _landed_requests(settings: Settings) -> list[Path]:
         for path in folder.glob("*.json")
         if path.is_file() and not path.is_symlink() and not path.name.startswith(".")
     )
+
+
+def _landed_at(path: Path) -> datetime:
+    """When a landed request was made; the moment of a file that can't be read."""
+    try:
+        return _read_landed(path)[2]
+    except (RequestUnreadable, OSError):
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def _read_landed(path: Path) -> tuple[list[str], list[str], datetime]:

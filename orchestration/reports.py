@@ -5,7 +5,7 @@ Not here: what a report says (`app/report.py`), when the weekly ones are written
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -71,20 +71,10 @@ def redraw_reports(
 ) -> int:
     """Writes the reports of `exports/` anew that cover any of the capsules and days; returns how many.
 
-    The days before a report, which it compares with, are covered too. One of a capsule that nobody visited
-    any more is deleted.
+    One of a capsule that nobody visited any more is deleted.
     """
     count = 0
-    for path in sorted(settings.exports.glob("*.pdf")):
-        found = _REPORT.match(path.name)
-        named = [one for one in capsules if found and file_word(one) == found["capsule"]]
-        if not found or not named:
-            continue
-        first, last = date.fromisoformat(found["first"]), date.fromisoformat(found["last"])
-        # Events have UTC days, a report those of the reporting zone.
-        from_day = first - (last - first) - timedelta(days=2)
-        if first_day > last + timedelta(days=1) or last_day < from_day:
-            continue
+    for path, named, first, last in list(reports_of(settings, capsules, first_day, last_day)):
         publication = current_publication(settings.published, EVERYTHING)
         known = [one for one in named if one in capsule_names(publication)]
         say(f"Drawing {path.name} anew")
@@ -94,3 +84,22 @@ def redraw_reports(
             path.unlink()
         count += 1
     return count
+
+
+def reports_of(
+    settings: Settings, capsules: Collection[str], first_day: date, last_day: date
+) -> Iterator[tuple[Path, list[str], date, date]]:
+    """The reports of `exports/` that cover any of the capsules and days: file, capsules, first and last day.
+
+    The days before a report, which it compares with, are covered too.
+    """
+    for path in sorted(settings.exports.glob("*.pdf")):
+        found = _REPORT.match(path.name)
+        named = [one for one in capsules if found and file_word(one) == found["capsule"]]
+        if not found or not named:
+            continue
+        first, last = date.fromisoformat(found["first"]), date.fromisoformat(found["last"])
+        # Events have UTC days, a report those of the reporting zone.
+        from_day = first - (last - first) - timedelta(days=2)
+        if first_day <= last + timedelta(days=1) and last_day >= from_day:
+            yield path, named, first, last

@@ -5,6 +5,7 @@ The person is first found everywhere, uncompressed; only then does not finding t
 
 import gzip
 import json
+import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -20,7 +21,8 @@ import pytest
 from orchestration import erasure, warehouse
 from orchestration.access_requests import own_data
 from orchestration.dbt_runner import build
-from orchestration.erasure import dry_run, erase_open_requests
+from orchestration.erasure import erase_open_requests
+from orchestration.erasure_preview import dry_run
 from orchestration.erasure_receipts import ErasureIncomplete
 from orchestration.erasure_requests import ErasureRequest, open_request, open_requests, request_state
 from orchestration.mentions import Mentions
@@ -283,10 +285,44 @@ def test_erasing_again_finds_nothing(settings: Settings) -> None:
 def test_a_dry_run_says_what_would_go_and_changes_nothing(settings: Settings) -> None:
     load_everything(settings)
     before = everything(settings)
-    counts = dry_run(settings, ErasureRequest("dry", NOW.isoformat(), [USER]))
-    assert counts == {"archive": 8, "raw.events": 6, "marts.dim_visitors": 2}
+    contents = {name: path.read_bytes() for name, path in state_files(settings)}
+    would = dry_run(settings, ErasureRequest("dry", NOW.isoformat(), [USER]))
+    assert would.found == {"archive": 8, "raw.events": 6, "marts.dim_visitors": 2}
     assert everything(settings) == before
+    assert {name: path.read_bytes() for name, path in state_files(settings)}.items() >= {
+        name: content for name, content in contents.items() if not name.startswith("warehouse/")
+    }.items()
     assert open_requests(settings) == []
+
+
+def test_a_dry_run_counts_the_files_that_the_receipt_counts(settings: Settings) -> None:
+    load_everything(settings)
+    load(settings, **{f"of-{USER}": lines(*OTHERS[:1])}, said=lines(*NAMING[:1]), others=lines(*OTHERS))
+    (settings.home / "logs").mkdir(exist_ok=True)
+    (settings.home / "logs" / "errors.log").write_text(f"ValueError: {USER}\n", encoding="utf-8")
+    would = dry_run(settings, ErasureRequest("dry", NOW.isoformat(), [USER]))
+    # Landed: the two files of `load_everything`, what another said, the name; and one that was refused.
+    # Sealed: the same but for the name, of which journal and manifest keep one record each.
+    assert would.files == {
+        "landed files rewritten": 4, "landed files removed": 1, "archive files rewritten": 3,
+        "names of files rewritten": 2, "publications removed": 1, "logs rewritten": 1,
+    }  # fmt: skip
+    receipt = erase(settings, USER)
+    assert (receipt["found"], receipt["files"]) == (would.found, would.files)
+
+
+def test_a_dry_run_says_what_waits_and_what_has_to_be_removed_by_hand(settings: Settings) -> None:
+    load(settings, all=lines(*OTHERS))
+    (settings.landing / "waiting.ndjson").write_bytes(lines(*THEIRS))
+    (settings.landing / "note.txt").write_text(f"call {USER}", encoding="utf-8")
+    would = dry_run(settings, ErasureRequest("dry", NOW.isoformat(), [USER]))
+    assert (would.found, would.files) == (
+        {},
+        {
+            "landed files that wait to be loaded": 1,
+            "files of others in the landing folder, to be removed by hand": 1,
+        },
+    )
 
 
 def test_several_people_are_erased_in_one_pass(settings: Settings) -> None:
@@ -500,7 +536,7 @@ def test_an_id_in_the_texts_of_others_is_masked_and_their_events_stay(settings: 
 
     assert places_with(settings, USER) == set()
     # Three events and one row of the catalogue.
-    assert would["texts of others"] == receipt["found"]["texts of others"] == 4
+    assert would.found["texts of others"] == receipt["found"]["texts of others"] == 4
     with writer_lock(settings), open_warehouse(settings) as connection:
         said = connection.execute(
             """select search_query, properties, url_path from raw.events
@@ -639,6 +675,18 @@ def test_a_request_is_overdue_after_thirty_days(settings: Settings) -> None:
     late = request_state(settings, NOW + timedelta(days=30, seconds=1))
     assert late["overdue"] == 1
     assert late["next_due_at"] == "2026-12-25T12:00:00+00:00"
+
+
+def test_a_landed_request_is_due_from_when_it_was_made_and_not_from_its_file(settings: Settings) -> None:
+    folder = settings.landing / "requests"
+    folder.mkdir()
+    asked = {"erase": [{"userId": USER}], "requestedAt": "2026-10-25T12:00:00Z"}
+    (folder / "a.json").write_text(json.dumps(asked), encoding="utf-8")
+    (folder / "broken.json").write_text("{", encoding="utf-8")
+    os.utime(folder / "broken.json", (NOW.timestamp(), NOW.timestamp()))
+    state = request_state(settings, NOW)
+    assert (state["landed"], state["overdue"]) == (2, 1)
+    assert state["next_due_at"] == "2026-11-24T12:00:00+00:00"
 
 
 def test_a_receipt_and_the_list_name_nobody(settings: Settings) -> None:

@@ -4,6 +4,7 @@ Not here: the work (`erasure.py`, `access_requests.py`).
 """
 
 import os
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from orchestration.settings import Settings, load_settings
 @click.option("--user-id", "user_ids", multiple=True, metavar="ID", help="As it was sent; repeatable.")
 @click.option("--visitor-id", "visitor_ids", multiple=True, metavar="ID", help="As it was sent; repeatable.")
 @click.option("--open", "only_open", is_flag=True, help="Go on with requests that are open or landed.")
-@click.option("--dry-run", is_flag=True, help="Say how many rows would go, by place; change nothing.")
+@click.option("--dry-run", is_flag=True, help="Say how many rows and files would go; change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the receipts as JSON.")
 def erase(
     user_ids: tuple[str, ...], visitor_ids: tuple[str, ...], only_open: bool, dry_run: bool, as_json: bool
@@ -32,8 +33,8 @@ def erase(
     Example:  engagement erase --user-id u-4711 --visitor-id v-0815
     """
     settings = load_settings()
-    from orchestration.erasure import dry_run as look
     from orchestration.erasure import erase_open_requests
+    from orchestration.erasure_preview import dry_run as look
     from orchestration.erasure_receipts import ErasureIncomplete
     from orchestration.erasure_requests import ErasureRequest, open_request
     from orchestration.state_folder import create_state_folders
@@ -45,8 +46,13 @@ def erase(
     now = datetime.now(UTC)
     if dry_run:
         asked = ErasureRequest("dry-run", now.isoformat(), list(user_ids), list(visitor_ids))
-        counts = look(settings, asked, say)
-        print_json({"dry_run": True, "found": counts}) if as_json else _print_counts("Would go", counts)
+        would = look(settings, asked, say)
+        if as_json:
+            print_json({"dry_run": True, **asdict(would)})
+            return
+        _print_counts("Would go", would.found | would.files)
+        if would.capsule_ids_naming:
+            click.echo(f"Would stay: {would.capsule_ids_naming} ids of capsules that hold an id of theirs")
         return
     if not only_open:
         open_request(settings, user_ids, visitor_ids, now)
@@ -65,7 +71,9 @@ def _print_receipts(settings: Settings, receipts: list[dict[str, Any]], as_json:
         print_json(receipts)
         return
     for receipt in receipts:
-        _print_counts(f"Request {receipt['request_id']}: erased and proven", receipt["found"])
+        _print_counts(
+            f"Request {receipt['request_id']}: erased and proven", receipt["found"] | receipt["files"]
+        )
         click.echo(f"Receipt: {settings.receipts / receipt['request_id']}.json")
 
 
