@@ -222,7 +222,7 @@ def video_figures(sessions: list[list[Event]]) -> dict[str, float]:
     for number, session in enumerate(sessions):
         for found in session:
             said = found["metadata"]
-            if "playId" in said:
+            if said.get("contentId") == "clip":
                 plays[found["capsuleId"], said["playId"]].append(found)
             elif said.get("contentId") == "reel":
                 plays[number, "reel"].append(found)
