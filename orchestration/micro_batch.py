@@ -64,6 +64,7 @@ from orchestration.sealing import seal_all
 from orchestration.settings import Settings
 from orchestration.shortage import shortages_named
 from orchestration.state_folder import require_identity_key
+from orchestration.unfinished_seals import remove_unfinished, sealing_noted
 from orchestration.warehouse import WarehouseBusy, open_warehouse, writer_lock
 
 Say = Callable[[str], None]
@@ -183,6 +184,7 @@ def load_pending(settings: Settings, say: Say = lambda text: None) -> LoadSummar
     delete_old_originals(settings)
     with writer_lock(settings, say):
         summary.batches.extend(catch_up(settings, say))
+        remove_unfinished(settings, say)
         settle_returns(settings, say)
         if not view.complete:
             return summary
@@ -259,13 +261,15 @@ def _load_part(
         batch_id = last_batch_id(connection) + 1
         opt_outs = OptOuts(known_signals(connection))
     rules = admission_rules(settings, now, opt_outs)
-    found = seal_all(settings, files, rules, lambda hashes: _loaded_before(settings, hashes), progress)
-    add_met_sessions(settings, rules.erased)
+    with sealing_noted(settings.archive):
+        found = seal_all(settings, files, rules, lambda hashes: _loaded_before(settings, hashes), progress)
+        add_met_sessions(settings, rules.erased)
+        record = found.record(batch_id, now)
+        if record:
+            with shortages_named(f"the record of batch {batch_id}", settings.archive):
+                write_record(settings.archive, record)
     summary.growing.extend(file.shown_name for file in found.changed)
-    record = found.record(batch_id, now)
     if record:
-        with shortages_named(f"the record of batch {batch_id}", settings.archive):
-            write_record(settings.archive, record)
         say(f"Committing {len(found.sealed)} files")
         with open_warehouse(settings) as connection:
             summary.batches.append(load_batch(connection, settings.archive, record))

@@ -28,6 +28,7 @@ from orchestration.recovery import catch_up
 from orchestration.sealed_rows import SEALED_SCHEMA
 from orchestration.settings import Settings
 from orchestration.timestamps import parse_timestamp
+from orchestration.unfinished_seals import sealing_noted
 from orchestration.warehouse import open_warehouse, writer_lock
 
 FOLDER: Final = "opt-outs"
@@ -197,11 +198,11 @@ def _commit(
     target = sealed_path(settings.archive, content_hash)
     settings.tmp.mkdir(parents=True, exist_ok=True)
     draft = settings.tmp / f"opt-outs-{content_hash}.parquet"
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=SEALED_SCHEMA), draft, compression="zstd")
-    make_durable(draft)
-    draft.replace(target)
-    make_durable(settings.archive)
-    with open_warehouse(settings) as connection:
+    with sealing_noted(settings.archive), open_warehouse(settings) as connection:
+        pq.write_table(pa.Table.from_pylist(list(rows), schema=SEALED_SCHEMA), draft, compression="zstd")
+        make_durable(draft)
+        draft.replace(target)
+        make_durable(settings.archive)
         listed = JournalFile(name, "events", "loaded", byte_count, content_hash)
         record = BatchRecord(last_batch_id(connection) + 1, now.astimezone(UTC), (listed,))
         write_record(settings.archive, record)

@@ -73,6 +73,14 @@ def loaded_content(
     return {content_hash: (name, loaded_at.replace(tzinfo=UTC)) for content_hash, name, loaded_at in rows}
 
 
+def listed_content(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """The content hashes of every file in the manifest."""
+    rows = connection.execute(
+        "select distinct content_hash from raw.event_files where content_hash is not null"
+    ).fetchall()
+    return {content_hash for (content_hash,) in rows}
+
+
 def known_signals(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, datetime, bool]]:
     """Every opt-out and opt-in: person key, moment (UTC), whether it is an opt-out."""
     rows = connection.execute(
