@@ -56,11 +56,11 @@ def rejected_reasons(publication: Publication) -> list[dict[str, Any]]:
 
 
 def event_files(publication: Publication, limit: int = FILES_SHOWN) -> list[dict[str, Any]]:
-    """The newest files with their accounting."""
+    """The newest files with their accounting; `refused_reason` is null for what was not refused."""
     if not has_tables(publication, "event_files"):
         return []
     columns = (
-        "file_name", "status", "received_count", "accepted_count", "duplicate_count",
+        "file_name", "status", "refused_reason", "received_count", "accepted_count", "duplicate_count",
         "rejected_count", "suppressed_count", "loaded_at",
     )  # fmt: skip
     return dict_rows(

@@ -159,7 +159,7 @@ TABLES: dict[str, dict[str, str]] = {
         "loaded_at": "timestamp",
     },
     "event_files": {
-        "file_id": "bigint", "file_name": "varchar", "status": "varchar",
+        "file_id": "bigint", "file_name": "varchar", "status": "varchar", "refused_reason": "varchar",
         "received_count": "bigint", "accepted_count": "bigint", "duplicate_count": "bigint",
         "rejected_count": "bigint", "suppressed_count": "bigint", "loaded_at": "timestamp",
     },
@@ -519,6 +519,10 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         {"file_id": 1, "file_name": "march.ndjson", "status": "loaded", "received_count": 21,
          "accepted_count": 16, "duplicate_count": 2, "rejected_count": 2, "suppressed_count": 1,
          "loaded_at": "2026-03-12 10:00:00"},
+        {"file_id": 2, "file_name": "torn.ndjson.gz", "status": "refused",
+         "refused_reason": "damaged_compression", "received_count": 0, "accepted_count": 0,
+         "duplicate_count": 0, "rejected_count": 0, "suppressed_count": 0,
+         "loaded_at": "2026-03-11 10:00:00"},
     ],
 }  # fmt: skip
 

@@ -43,6 +43,14 @@ def test_a_rejected_line_can_be_looked_up_the_newest_first(home) -> None:
     ]
 
 
+def test_a_refused_file_says_why_on_the_page_about_data_quality(home) -> None:
+    rows = table(opened("data_quality", **WEEK), "File")
+    assert [(row["File"], row["Status"], row["Received"]) for row in rows] == [
+        ("march.ndjson", "Loaded", 21),
+        ("torn.ndjson.gz", "Refused: damaged compression", 0),
+    ]
+
+
 def test_the_funnel_and_the_models_are_on_the_page_about_conversions(home) -> None:
     app = opened("conversions", **WEEK)
     lost = [(row["Step"], row["Lost after it"]) for row in table(app, "Step")]

@@ -190,7 +190,7 @@ with card("Files", "The newest first.", ["files"]):
             [
                 {
                     "File": row["file_name"],
-                    "Status": name_text(row["status"]),
+                    "Status": name_text(": ".join(filter(None, (row["status"], row["refused_reason"])))),
                     **counts_of(row),
                     "Loaded (UTC)": row["loaded_at"],
                 }
@@ -199,6 +199,7 @@ with card("Files", "The newest first.", ["files"]):
             hide_index=True,
             column_config={
                 "File": st.column_config.TextColumn(width="medium"),
+                "Status": st.column_config.TextColumn(width="medium"),
                 **COUNT_COLUMNS,
                 "Loaded (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),
             },
