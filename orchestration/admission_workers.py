@@ -29,11 +29,12 @@ from orchestration.admission import AdmissionRules
 from orchestration.column_admission import BlockAdmission
 from orchestration.erased_lines import suppress_erased
 from orchestration.limits import Limits
-from orchestration.line_blocks import LineBlock
+from orchestration.line_blocks import BLOCK_BYTES, LineBlock
 from orchestration.privacy import Keyring
 from orchestration.sealed_rows import suppress_refused
 
-# Blocks admitted by the reading process itself before others are started: two seconds of work.
+# Blocks admitted by the reading process itself before others are started: two seconds of work. A file that
+# is known to be longer has them from the start, because they take a second to be ready.
 _OWN_BLOCKS: Final = 12
 # Of those given to another process one is being admitted and one waits.
 _BLOCKS_A_PROCESS: Final = 2
@@ -59,13 +60,15 @@ class _Recipe:
 
 
 def admitted_blocks(
-    blocks: Iterable[LineBlock], rules: AdmissionRules, processes: int | None = None
+    blocks: Iterable[LineBlock], rules: AdmissionRules, processes: int | None = None, *, byte_count: int = 0
 ) -> Iterator[pa.Table]:
     """A table of `SEALED_SCHEMA` for each block, in the order of the blocks.
 
-    `processes`: how many may admit at once; by default one a core. Raises `WorkersLost`.
+    `processes`: how many may admit at once; by default one a core. `byte_count`: so many bytes the blocks
+    have at least, as far as is known. Raises `WorkersLost`.
     """
-    for table in _tables(iter(blocks), rules, processes or _core_count()):
+    own_blocks = 0 if byte_count > _OWN_BLOCKS * BLOCK_BYTES else _OWN_BLOCKS
+    for table in _tables(iter(blocks), rules, processes or _core_count(), own_blocks):
         yield suppress_refused(suppress_erased(table, rules.erased), rules.opt_outs)
 
 
@@ -73,9 +76,11 @@ def _core_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _tables(blocks: Iterator[LineBlock], rules: AdmissionRules, processes: int) -> Iterator[pa.Table]:
+def _tables(
+    blocks: Iterator[LineBlock], rules: AdmissionRules, processes: int, own_blocks: int
+) -> Iterator[pa.Table]:
     here = BlockAdmission(rules)
-    for block in itertools.islice(blocks, _OWN_BLOCKS if processes > 1 else None):
+    for block in itertools.islice(blocks, own_blocks if processes > 1 else None):
         yield _admit(here, block)
     first = next(blocks, None)
     if first is not None:

@@ -85,7 +85,7 @@ def _admitted(reader: LineReader, rules: AdmissionRules, watch: NameWatch) -> It
             watch.read(block.data)
             yield block
 
-    for table in admitted_blocks(watched(), rules):
+    for table in admitted_blocks(watched(), rules, byte_count=reader.file.byte_count):
         watch.look(table)
         yield table
 

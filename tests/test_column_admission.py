@@ -231,14 +231,17 @@ def test_who_admits_a_block_and_where_it_was_cut_changes_no_row(
     monkeypatch.setattr("orchestration.admission_workers._count_ready", waited)
     content = b"".join(dirty_file(seed, 200) for seed in range(10))
     found = []
-    for processes, block_bytes in ((1, 1 << 30), (1, 50_000), (2, 50_000)):
+    # The last is a file that is known to be long.
+    for processes, block_bytes, byte_count in (
+        (1, 1 << 30, 0), (1, 50_000, 0), (2, 50_000, 0), (2, 50_000, 1 << 40),
+    ):  # fmt: skip
         fresh = AdmissionRules(rules.keyring, rules.now, rules.oldest)
         blocks = cut_into_blocks([content], fresh.limits.line_bytes, block_bytes)
-        tables = admitted_blocks(blocks, fresh, processes)
+        tables = admitted_blocks(blocks, fresh, processes, byte_count=byte_count)
         rows = [row for table in tables for row in table.to_pylist()]
         found.append(sorted(rows, key=lambda row: row["line_number"]))
     assert len(found[0]) > 1500
-    assert found[0] == found[1] == found[2]
+    assert found[0] == found[1] == found[2] == found[3]
 
 
 def test_an_opted_out_person_is_suppressed_when_consent_is_refused_too(rules: AdmissionRules) -> None:
