@@ -93,8 +93,8 @@ def _execute(settings: Settings, full_refresh: bool, say: Say) -> dict[str, Any]
             why = _OWN_WORDS.findall(why)[0] if _OWN_WORDS.search(why) else str(shortage)
             raise RunFailed(f"The run {result.run_id[:8]} failed: {why}")
         raise RunFailed(
-            f"The run {result.run_id[:8]} failed: {step}: {why}. What was loaded is kept; readers stay on "
-            f"the last publication. {_next_step(why)}"
+            f"The run {result.run_id[:8]} failed: {step}: {why.rstrip('.')}. What was loaded is kept; "
+            f"readers stay on the last publication. {_next_step(why)}".strip()
         )
     if not result.asset_materializations_for_node("publication"):
         raise RunFailed(
@@ -113,7 +113,8 @@ def _next_step(why: str) -> str:
             "Rows and counts of a file differ, as in a warehouse of an older version with bad lines of a "
             "catalogue. Make both anew from the archive: engagement recover"
         )
-    return "Mend the cause, then: engagement load"
+    # It says what to do already, and that builds and publishes by itself.
+    return "" if "`engagement recover` rebuilds" in why else "Mend the cause, then: engagement load"
 
 
 def _why(result: Any) -> tuple[str, str]:

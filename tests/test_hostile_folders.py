@@ -17,7 +17,7 @@ import pytest
 
 from orchestration import archive
 from orchestration.line_reader import LineReader
-from orchestration.micro_batch import LandingMissing, load_pending
+from orchestration.micro_batch import BATCH_FILES, LandingMissing, load_pending
 from orchestration.raw_events import Accounting
 from orchestration.settings import Settings
 from orchestration.status import state_of
@@ -29,7 +29,7 @@ from tests.test_shortages import starved
 # `make soak` makes the crowd 100,000 files, the larger bombs 1 GB and 300 million lines; here they are
 # scaled down.
 IS_SOAK = "KILLS" in os.environ
-CROWD = 100_000 if IS_SOAK else 2_000
+CROWD, PART = (100_000, BATCH_FILES) if IS_SOAK else (2_000, 800)
 MEBIBYTE = 1 << 20
 
 
@@ -80,7 +80,7 @@ def test_a_bomb_of_one_document_is_refused(settings: Settings) -> None:
 def test_a_crowd_of_tiny_files_is_loaded_whole_in_parts(
     settings: Settings, record_property: Callable[[str, object], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestration.micro_batch.BATCH_FILES", CROWD * 2 // 5)
+    monkeypatch.setattr("orchestration.micro_batch.BATCH_FILES", PART)
     for number in range(CROWD):
         (settings.landing / f"{number:06}.ndjson").write_bytes(lines(event(eventId=f"e{number}")))
     began = time.monotonic()
@@ -88,9 +88,10 @@ def test_a_crowd_of_tiny_files_is_loaded_whole_in_parts(
     summary = load_pending(settings, said.append)
     seconds = time.monotonic() - began
     parts = [text for text in said if text.startswith("Part ")]
-    assert (len(parts), parts[2]) == (3, f"Part 3 of 3: {CROWD // 5:,} of {CROWD:,} files")
+    last = "Part 20 of 20: 5,000 of 100,000 files" if IS_SOAK else "Part 3 of 3: 400 of 2,000 files"
+    assert (len(parts), parts[-1]) == (20 if IS_SOAK else 3, last)
     assert summary.accounting == Accounting(received=CROWD, accepted=CROWD)
-    assert (summary.file_count, len(summary.batches)) == (CROWD, 3)
+    assert (summary.file_count, len(summary.batches)) == (CROWD, len(parts))
     assert rows(settings, "select count(*), count(distinct content_hash) from raw.event_files") == [
         (CROWD, CROWD)
     ]
