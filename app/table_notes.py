@@ -82,7 +82,8 @@ TABLE_NOTES: Final[tuple[TableNote, ...]] = (
         "fct_video_plays",
         ("watched_seconds", "watched_share", "is_completed"),
         "The union of the intervals that were played, over the length; where no positions are sent, the "
-        "largest percent.",
+        "largest percent, else the whole when a complete was sent. The length is what the play says, else "
+        "what the catalogue or other plays of the item say.",
         "length of ∪ [from, to] / duration",
         "Players and tag managers report the furthest position reached, which a jump to the end makes 100%.",
     ),

@@ -150,7 +150,11 @@ written_values as (
         ranked_changes.*,
         explanations.dimension as explained_by,
         explanations.dimension_value as explained_value,
-        least(explanations.explained_share, 1.0) as explained_share,
+        -- The least of nothing and 1 is 1, which would say that nothing explains all.
+        case
+            when explanations.explained_share is not null
+                then least(explanations.explained_share, 1.0)
+        end as explained_share,
         {% for side in ['', 'previous_'] %}
             case ranked_changes.unit
                 when 'rate'
@@ -219,6 +223,7 @@ final as (
                 previous_text,
                 ' to ',
                 text,
+                case when unit = 'turns' then ' turns' else '' end,
                 ' in seven days',
                 case
                     when explained_by is not null
