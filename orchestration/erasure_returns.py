@@ -123,10 +123,12 @@ def clean_archive(settings: Settings, erased: ErasureList) -> int:
 
 
 def clean_restored_archive(settings: Settings, erased: ErasureList) -> None:
-    """Before a recovery: an archive from a backup is cleaned of whoever was erased since."""
+    """Before a recovery: an archive from a backup is cleaned of the rows of whoever was erased since.
+
+    It is not marked as clean: what others said of them is masked by the next load, which needs the warehouse.
+    """
     if erased.entries - archive_entries(settings.archive):
         clean_archive(settings, erased)
-        mark_archive(settings.archive, erased)
 
 
 def add_met_sessions(settings: Settings, erased: ErasureList) -> None:

@@ -432,6 +432,7 @@ def test_a_restored_backup_brings_nobody_back(restored: str, settings: Settings,
 
 def test_a_recovery_from_a_restored_archive_brings_nobody_back(settings: Settings, tmp_path: Path) -> None:
     load_everything(settings)
+    load(settings, said=lines(*NAMING[:3]))
     shutil.copytree(settings.archive, tmp_path / "archive")
     erase(settings, USER)
     expected = stored(settings)
@@ -439,7 +440,13 @@ def test_a_recovery_from_a_restored_archive_brings_nobody_back(settings: Setting
         shutil.copy(sealed, settings.archive)
     (settings.archive / "erased.txt").unlink()
     recover(settings)
+    assert [row[0] for row in stored(settings)] == [row[0] for row in expected]
+    # What others said of them goes with the next load.
+    load(settings, more=lines(OTHERS[0]))
     assert stored(settings) == expected
+    renew(settings)
+    erase_open_requests(settings)
+    assert places_with(settings, USER, *keys_of(settings)) == set()
 
 
 STEPS = [
