@@ -268,8 +268,9 @@ class LeafReader:
         self._asked_structure = ""
 
     @functools.cached_property
-    def _database(self) -> duckdb.DuckDBPyConnection:
+    def _database(self) -> "duckdb.DuckDBPyConnection":
         # Not before it is asked: it took two thirds of the time of tiny files, whose lines it never sees.
+        # The type stands in quotes because DuckDB prints a page when anybody still holds it at the end.
         return duckdb.connect(config={"threads": 1, "enable_external_access": False})
 
     def valid(self, lines: pa.StringArray) -> Flags:
