@@ -254,7 +254,7 @@ def test_an_owner_sees_the_accounting_of_own_capsules_and_no_file(published) -> 
 def test_an_analyst_of_one_capsule_sees_how_everything_was_loaded(published) -> None:
     analyst = opened(published, Scope("analyst", frozenset({"onboarding"})))
     assert load_totals(analyst)["received"] == 21
-    assert len(event_files(analyst)) == 1
+    assert [row["file_name"] for row in event_files(analyst)] == ["march.ndjson", "torn.ndjson.gz"]
     assert [row["line_number"] for row in rejected_lines(analyst)] == [21, 7]
     assert metric_values(analyst, WEEK, ["view_count"]) == {"view_count": 2}
 
