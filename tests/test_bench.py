@@ -84,6 +84,6 @@ def test_the_plot_has_a_point_for_each_step_and_history() -> None:
     assert [(row["label"], row["step"], row["seconds"]) for row in rows_of(rows)] == [
         ("0.5M", "whole batch", 6.5), ("0.5M", "load", 0.5), ("5M", "whole batch", 7.0),
     ]  # fmt: skip
-    drawn = chart_of(rows_of(rows)).to_dict()
+    drawn, _ = chart_of(rows_of(rows)).to_dict()["layer"]
     assert drawn["encoding"]["y"]["scale"]["zero"] is True
-    assert len(drawn["data"]["values"]) == 3
+    assert len(chart_of(rows_of(rows)).to_dict()["data"]["values"]) == 3
