@@ -21,7 +21,7 @@ from orchestration.erased_lines import suppress_their_sessions
 from orchestration.erasure_list import ErasureList
 from orchestration.event_files import LandedFile
 from orchestration.file_names import NameWatch
-from orchestration.journal import make_durable
+from orchestration.journal import make_durable, put_in_place
 from orchestration.line_blocks import LineBlock
 from orchestration.line_reader import LineReader
 from orchestration.sealed_rows import HELD_SCHEMA, REPEATING, in_full
@@ -108,9 +108,7 @@ def write_sealed(tables: Iterable[pa.Table], target: Path, tmp: Path) -> None:
     draft = tmp / f"again-{target.stem[:12]}-{os.getpid()}.parquet"
     try:
         _write_tables(tables, draft)
-        make_durable(draft)
-        draft.replace(target)
-        make_durable(target.parent)
+        put_in_place(draft, target)
     finally:
         draft.unlink(missing_ok=True)
 
@@ -121,7 +119,7 @@ def _write_tables(tables: Iterable[pa.Table], draft: Path) -> None:
     packing = _UNPACKED if first.num_rows <= _FEW_ROWS else PACKED
     with pq.ParquetWriter(draft, HELD_SCHEMA, **packing) as writer:
         for table in itertools.chain([first], waiting):
-            # Of several dictionaries in a row group the writer takes the first alone.
+            # One dictionary a row group, as the file has it.
             writer.write_table(table.cast(HELD_SCHEMA).unify_dictionaries())
 
 

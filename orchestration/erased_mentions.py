@@ -24,7 +24,7 @@ from orchestration.erasure_list import WORD_OF_A_TEXT, ErasureList
 from orchestration.erasure_requests import ErasureRequest, save_request
 from orchestration.event_fields import MAX_ID_CHARACTERS
 from orchestration.file_names import name_parts
-from orchestration.journal import BatchRecord, make_durable, write_record
+from orchestration.journal import BatchRecord, put_in_place, write_record
 from orchestration.mentions import TELLING_CHARACTERS, Mentions
 from orchestration.places import COLUMNS
 from orchestration.raw_events import last_batch_id, roll_back
@@ -278,9 +278,7 @@ def _masked(table: pa.Table, pattern: str) -> pa.Table:
 def _write_anew(path: Path, table: pa.Table, pattern: str) -> None:
     draft = path.with_name(f".{path.name}.tmp")
     pq.write_table(_masked(table, pattern), draft, compression="zstd")
-    make_durable(draft)
-    draft.replace(path)
-    make_durable(path.parent)
+    put_in_place(draft, path)
 
 
 def _mask_catalogue(path: Path, ids: Mentions) -> None:
@@ -294,6 +292,4 @@ def _mask_catalogue(path: Path, ids: Mentions) -> None:
             row[name] = ids.text_without(row[name]) if isinstance(row[name], str) else row[name]
     draft = path.with_suffix(".tmp")
     draft.write_bytes(orjson.dumps(archived))
-    make_durable(draft)
-    draft.replace(path)
-    make_durable(path.parent)
+    put_in_place(draft, path)

@@ -124,3 +124,10 @@ def make_durable(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def put_in_place(draft: Path, target: Path) -> None:
+    """A whole draft takes the place of a file: its bytes are on disk before its name is, and then that."""
+    make_durable(draft)
+    draft.replace(target)
+    make_durable(target.parent)

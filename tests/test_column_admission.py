@@ -2,12 +2,15 @@
 
 import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from orchestration.admission import Accepted, AdmissionRules, Rejected, Suppressed, admit_line
 from orchestration.admission_workers import admitted_blocks
+from orchestration.archive import write_sealed
 from orchestration.column_admission import BlockAdmission
 from orchestration.event_fields import amount_of
 from orchestration.limits import Limits
@@ -220,6 +223,17 @@ def test_a_mistake_of_ours_about_one_value_costs_that_line_only(
     assert [row["reason"] for row in rows] == [None] * 3 + ["unexpected_error"] + [None] * 3
     assert [row["amount"] for row in rows] == [10, 11, 12, None, 14, 15, 16]
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_two_spellings_of_one_text_are_one_text_in_the_sealed_file(
+    rules: AdmissionRules, tmp_path: Path
+) -> None:
+    topics = [("Prices", "  Prices ", "Plans")[number % 3] for number in range(600)]
+    sent = [event(eventId=f"e{number}", metadata={"topic": topic}) for number, topic in enumerate(topics)]
+    target = tmp_path / "sealed.parquet"
+    write_sealed(admitted_blocks([LineBlock(1, lines(*sent))], rules), target, tmp_path)
+    sealed = sorted(pq.read_table(target).to_pylist(), key=lambda row: row["line_number"])
+    assert [row["topic"] for row in sealed] == ["Prices", "Prices", "Plans"] * 200
 
 
 def test_who_admits_a_block_and_where_it_was_cut_changes_no_row(
